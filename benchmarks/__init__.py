@@ -1,0 +1,1 @@
+"""Benchmarks: nodeloom beside the limit and its peers, on the same work, in one run."""

@@ -1,0 +1,473 @@
+"""The composition root: an engine owns pools, clients, memory and metrics, and runs what it is given (13.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import uuid
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+
+from .errors import EngineClosed, NodeloomError, ParamsError, RunCancelled
+from .executors.local import Executable, bind
+from .executors.metrics import Metrics
+from .model.advance import start
+from .model.plan import Plan
+from .model.run import RunResult
+from .model.values import EMPTY, Values
+from .nodes import host
+from .nodes.context import Context, Live, current_context, entered
+from .nodes.event import Event
+from .nodes.graph import Graph
+from .nodes.node import Node
+from .resources.http import open_http
+from .resources.threads import ThreadPool
+from .runners.graph import GraphRun, checked
+from .stores.shared import MemoryShared
+
+__all__ = ["Engine", "RunHandle", "close", "current_engine"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+log = logging.getLogger("nodeloom.engine")
+
+
+class RunHandle:
+    """A run that an engine has started.
+
+    Attributes:
+        id: the run's id. graph: what runs.
+    """
+
+    def __init__(self, run_id: str, graph: Graph, task: asyncio.Task[RunResult]) -> None:
+        self.id = run_id
+        self.graph = graph
+        self._task = task
+
+    @property
+    def status(self) -> str:
+        """`running`, `completed`, `failed` or `cancelled`."""
+        if not self._task.done():
+            return "running"
+        if self._task.cancelled():
+            return "cancelled"
+        return "failed" if self._task.exception() else self._task.result().status
+
+    async def result(self, *, check: bool = True) -> RunResult:
+        """Wait for the end of the run.
+
+        Raises:
+            RunFailed: it failed. RunCancelled: it was cancelled. With `check=False` the result says so instead.
+        """
+        try:
+            result = await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if not self._task.cancelled():
+                raise
+            nothing = Values()
+            result = RunResult(self.id, "cancelled", nothing, nothing, nothing, 0)
+            if check:
+                raise RunCancelled(f"run {self.id} of graph {self.graph.name} was cancelled", result) from None
+            return result
+        return result
+
+    async def cancel(self) -> None:
+        """Cancel the run, and wait until its last step has ended."""
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+
+class Program:
+    """A graph and its nodes, bound to one engine."""
+
+    __slots__ = ("executables", "graph", "plan")
+
+    def __init__(self, graph: Graph, engine: Engine) -> None:
+        self.graph = graph
+        self.plan: Plan = graph.plan
+        self.executables: list[Executable] = [
+            bind(graph.nodes[place.id], place, graph.plan, engine) for place in graph.plan.nodes
+        ]
+
+
+class Engine:
+    """Owns what runs share, and closes it: thread pools, clients, nodes' memory, metrics.
+
+    Args:
+        pools: thread pools by name and size; `default` has 32 threads unless it is named here.
+        file_roots: the folders that file nodes may touch; the working directory by default.
+        grace: seconds that a cancelled step on a thread is given to return.
+
+    Example:
+        >>> import asyncio
+        >>> from nodeloom import Engine, Graph, node
+        >>> @node
+        ... async def hello():
+        ...     return {"text": "hello"}
+        >>> async def main():
+        ...     async with Engine() as engine:
+        ...         run = await engine.start(Graph(hello, name="greeting"))
+        ...         return (await run.result()).output
+        >>> asyncio.run(main())
+        {'text': 'hello'}
+    """
+
+    def __init__(
+        self,
+        *,
+        pools: Mapping[str, int] | None = None,
+        file_roots: list[str | Path] | None = None,
+        grace: float = 5.0,
+    ) -> None:
+        sizes = {"default": 32, **(pools or {})}
+        self._pools = {name: ThreadPool(name, size, grace) for name, size in sizes.items()}
+        self._settings: dict[str, Any] = {"file_roots": [Path(root) for root in file_roots or ["."]]}
+        self._resources: dict[str, Any] = {}
+        self._shared = MemoryShared()
+        self._metrics: dict[str, Metrics] = {}
+        self._memories: dict[tuple[str, str], dict[str, Any]] = {}
+        self._locks: weakref.WeakValueDictionary[tuple[Any, ...], asyncio.Lock] = weakref.WeakValueDictionary()
+        self._programs: weakref.WeakKeyDictionary[Graph, Program] = weakref.WeakKeyDictionary()
+        self._single: weakref.WeakKeyDictionary[Node, tuple[Any, Program]] = weakref.WeakKeyDictionary()
+        self._started: dict[Node, asyncio.Task[None]] = {}
+        self._runs: dict[str, RunHandle] = {}
+        self.closed = False
+
+    # --- running
+
+    async def run(
+        self,
+        graph: Graph,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        check: bool = True,
+        metadata: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        watch: Callable[[Event], None] | None = None,
+    ) -> RunResult:
+        """Run a graph to its end; see `Graph.run`. `watch` is called with each event."""
+        given = graph.check_inputs(inputs)
+        program = self._program(graph)
+        live = self._live(program, given, run_id, watch)
+        live.metadata = metadata or EMPTY
+        live.config = config or EMPTY
+        return await self._drive(program, live, check)
+
+    async def start(
+        self, graph: Graph, inputs: Mapping[str, Any] | None = None, *, run_id: str | None = None, **options: Any
+    ) -> RunHandle:
+        """Start a run and give its handle. Starting the same id again gives the same run.
+
+        Args:
+            graph, inputs, **options: as for `run`. run_id: a name of one's own; made up by default.
+        """
+        run_id = run_id or uuid.uuid4().hex
+        known = self._runs.get(run_id)
+        if known is not None:
+            return known
+        graph.check_inputs(inputs)
+        task = asyncio.create_task(self.run(graph, inputs, run_id=run_id, **options))
+        task.add_done_callback(_seen)
+        handle = self._runs[run_id] = RunHandle(run_id, graph, task)
+        return handle
+
+    async def cancel(self, run_id: str) -> None:
+        """Cancel a run that `start` gave, and wait until its last step has ended."""
+        handle = self._runs.get(run_id)
+        if handle is None:
+            raise NodeloomError(f"no run {run_id!r} was started here")
+        await handle.cancel()
+
+    async def stream(
+        self, graph: Graph, inputs: Mapping[str, Any] | None = None, **options: Any
+    ) -> AsyncIterator[Event]:
+        """Run a graph and watch it; see `Graph.stream`."""
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        run = asyncio.create_task(self.run(graph, inputs, check=False, watch=events.put_nowait, **options))
+        run.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            await run
+        finally:
+            if not run.done():
+                run.cancel()
+                await asyncio.wait({run})
+
+    async def call(
+        self, node: Node, inputs: Any = None, *, config: Mapping[str, Any] | None = None, runtime: Any = None
+    ) -> Values:
+        """Run one node by itself, and give its outputs; see `Node.__call__`."""
+        program = self._program_of_node(node)
+        live = self._live(program, as_mapping(inputs), None, None)
+        live.config = config or EMPTY
+        live.runtime = runtime
+        token = entered(current_context())
+        try:
+            result = await GraphRun(live, program.executables).drive()
+        finally:
+            token.var.reset(token)
+        if result.status != "completed":
+            cause = live.exceptions[0][1] if live.exceptions else None
+            if cause is not None:
+                raise cause
+            checked(result, live, node.id)
+        return result.output
+
+    async def run_inner(self, graph: Graph, inputs: Mapping[str, Any], ctx: Context) -> Values:
+        """Run a graph as part of a step (semantics 2.7)."""
+        given = graph.check_inputs(inputs)
+        program = self._program(graph)
+        outer = ctx._live
+        live = self._live(program, given, f"{ctx.run_id}/{ctx.step_id}", outer.watch)
+        live.metadata, live.config = outer.metadata, outer.config
+        live.trace_id, live.parent_span_id = ctx.trace_id, ctx.span_id
+        return (await self._drive(program, live, check=True)).output
+
+    async def _drive(self, program: Program, live: Live, check: bool) -> RunResult:
+        token = entered(current_context())
+        try:
+            result = await GraphRun(live, program.executables).drive()
+        finally:
+            token.var.reset(token)
+        if result.status == "completed" and program.graph.output_templates is not None:
+            result = msgspec.structs.replace(result, output=program.graph.output_of(result, live.run.inputs))
+        return checked(result, live, program.graph.name) if check else result
+
+    def _live(
+        self,
+        program: Program,
+        inputs: Mapping[str, Any],
+        run_id: str | None,
+        watch: Callable[[Event], None] | None,
+    ) -> Live:
+        if self.closed:
+            raise EngineClosed("this engine is closed; it takes no new runs")
+        run = start(program.plan, run_id or uuid.uuid4().hex, inputs, notes=watch is not None)
+        live = Live(program.graph, program.plan, run, self)
+        live.watch = watch
+        if watch is not None:
+            live.loop = asyncio.get_running_loop()
+        return live
+
+    def _program(self, graph: Graph) -> Program:
+        program = self._programs.get(graph)
+        if program is None:
+            program = self._programs[graph] = Program(graph, self)
+        return program
+
+    def _program_of_node(self, node: Node) -> Program:
+        """A program of one node alone, kept until the node is changed."""
+        shape = node.shape()
+        known = self._single.get(node)
+        if known is not None and known[0] == shape:
+            return known[1]
+        program = Program(Graph.alone(node), self)
+        self._single[node] = (shape, program)
+        return program
+
+    # --- what steps are offered
+
+    @property
+    def shared(self) -> MemoryShared:
+        """The transactional store that steps coordinate through."""
+        return self._shared
+
+    def resource(self, name: str) -> Any:
+        """A shared resource, opened on first use.
+
+        Raises:
+            NodeloomError: there is none of that name.
+        """
+        if self.closed:
+            raise EngineClosed("this engine is closed; its resources are too")
+        if name != "http":
+            raise NodeloomError(f"no resource {name!r}; there is: http")
+        if name not in self._resources:
+            self._resources[name] = open_http()
+        return self._resources[name]
+
+    def setting(self, name: str) -> Any:
+        """A setting given to the engine."""
+        if name not in self._settings:
+            raise NodeloomError(f"no setting {name!r}; there are: {', '.join(self._settings)}")
+        return self._settings[name]
+
+    async def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking function on a thread of the default pool."""
+        who = getattr(function, "__name__", "function")
+        return await self.pool("default").run(who, lambda: function(*args, **kwargs))
+
+    def pool(self, name: str) -> ThreadPool:
+        """The thread pool of that name."""
+        if name not in self._pools:
+            raise NodeloomError(f"no pool {name!r}; there are: {', '.join(self._pools)} (Engine(pools={{...}}))")
+        return self._pools[name]
+
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """For each node type that ran: count, attempts, seconds, mean, slowest, failures by type."""
+        return {identifier: each.snapshot() for identifier, each in self._metrics.items()}
+
+    def metrics_of(self, node: Node) -> Metrics:
+        """The live figures of a node's type."""
+        return self._metrics.setdefault(node.identifier, Metrics())
+
+    def memory_of(self, live: Live, node: Node) -> tuple[dict[str, Any], asyncio.Lock]:
+        """A node's memory, and the lock that makes its steps go one at a time."""
+        graph = live.graph.name if live.graph is not None else ""
+        keeps = isinstance(node.memory, tuple)
+        scope: tuple[Any, ...] = (graph, node.id) if keeps else (live.run.id, node.id)
+        if keeps:
+            kept = self._memories.setdefault((graph, node.id), {})
+        else:
+            memories = live.memories = live.memories if live.memories is not None else {}
+            kept = memories.setdefault(node.id, {})
+        lock = self._locks.get(scope)
+        if lock is None:
+            lock = self._locks[scope] = asyncio.Lock()
+        return kept, lock
+
+    def reset_memory(self, graph: Graph | str, node_id: str) -> None:
+        """Forget what a node with `memory=[keys]` keeps between runs."""
+        name = graph if isinstance(graph, str) else graph.name
+        self._memories.pop((name, node_id), None)
+
+    def is_started(self, node: Node) -> bool:
+        """Whether the node's `on_start` has been called here, and is done."""
+        task = self._started.get(node)
+        return task is not None and task.done() and not task.cancelled() and task.exception() is None
+
+    async def start_node(self, node: Node, ctx: Context) -> None:
+        """Call the node's `on_start`, once for all the steps that wait for it; after a failure, again."""
+        task = self._started.get(node)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._started[node] = asyncio.create_task(_maybe_await(node.on_start(ctx)))
+        await asyncio.shield(task)
+
+    # --- ending
+
+    async def close(self) -> None:
+        """Cancel what runs, call `on_stop`, close clients and pools. A second call does nothing."""
+        if self.closed:
+            return
+        for handle in list(self._runs.values()):
+            await handle.cancel()
+        self.closed = True
+        for node in list(self._started):
+            if self.is_started(node):
+                await self._stop_node(node)
+        for resource in self._resources.values():
+            await resource.aclose()
+        self._resources.clear()
+        for pool in self._pools.values():
+            pool.close()
+
+    async def _stop_node(self, node: Node) -> None:
+        try:
+            await _maybe_await(node.on_stop())
+        except Exception:  # one node's failing end must not keep the others' from being called
+            log.exception("on_stop of node %s failed", node.id)
+
+    async def __aenter__(self) -> Engine:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+# --- the implicit engine of each event loop
+
+_implicit: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = weakref.WeakKeyDictionary()
+_closers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[None]] = weakref.WeakKeyDictionary()
+
+
+def current_engine() -> Engine:
+    """The engine of the step this is called in; outside of one, the implicit engine of the running loop."""
+    ctx = current_context()
+    if ctx is not None and isinstance(ctx._live.services, Engine) and not ctx._live.services.closed:
+        return ctx._live.services
+    loop = asyncio.get_running_loop()
+    engine = _implicit.get(loop)
+    if engine is None or engine.closed:
+        engine = _implicit[loop] = Engine()
+        _close_with(loop, engine)
+    return engine
+
+
+async def close() -> None:
+    """Close the implicit engine of the running loop."""
+    engine = _implicit.pop(asyncio.get_running_loop(), None)
+    if engine is not None:
+        await engine.close()
+
+
+def _close_with(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
+    """Close the engine when the loop ends: loops close their async generators, so one of them holds it."""
+
+    async def hold() -> AsyncIterator[None]:
+        try:
+            yield None
+        finally:
+            await engine.close()
+
+    closer = hold()
+    _closers[loop] = closer
+    first: Coroutine[Any, Any, None] = closer.__anext__()  # type: ignore[assignment]
+    try:
+        first.send(None)
+    except StopIteration:
+        pass
+
+
+def run_sync(function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
+    """Run a coroutine function to its end from code that is not async.
+
+    Raises:
+        NodeloomError: inside a running event loop, where it would block it.
+    """
+    if asyncio._get_running_loop() is not None:
+        raise NodeloomError("run_sync was called inside an event loop; there, await the thing itself")
+    return asyncio.run(_main(function, *args, **kwargs))
+
+
+async def _main(function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
+    return await function(*args, **kwargs)
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """What a node is called with: a mapping, or a dataclass or model as one."""
+    if value is None:
+        return EMPTY
+    if isinstance(value, Mapping):
+        return value
+    if hasattr(value, "model_dump"):
+        dumped: Mapping[str, Any] = value.model_dump()
+        return dumped
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if hasattr(value, "__dict__"):
+        return dict(vars(value))
+    raise ParamsError(f"a node is called with a mapping, a dataclass or a model, not {type(value).__name__}")
+
+
+async def _maybe_await(value: Any) -> None:
+    if inspect.isawaitable(value):
+        await value
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """A handle may be dropped: its run's failure is not 'never retrieved' then."""
+    if not task.cancelled():
+        task.exception()
+
+
+host.announce(current_engine, run_sync)

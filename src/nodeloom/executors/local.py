@@ -1,0 +1,348 @@
+"""The local executor: a step of a node becomes an outcome, in this process.
+
+`bind` looks at a node once per compiled graph and gives it an `Executable`; what a node does not use costs its
+steps nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from ..errors import DefinitionError, OutputError, RoutingError
+from ..expressions import Template, compile_template
+from ..model.advance import error_info
+from ..model.branches import absorb, outputs_of, state_of
+from ..model.edge import Route
+from ..model.plan import Plan, PlanNode
+from ..model.run import Completed, Failed, Outcome, Send, Step
+from ..model.values import EMPTY, Values, freeze
+from ..nodes.context import Context, Live, entered
+from ..nodes.graph import PARAM_NAMES, rendered_params
+from ..nodes.memory import Memory
+from ..nodes.node import Node
+from ..nodes.signature import read_signature
+from ..resources.threads import ThreadPool
+from .metrics import Metrics
+
+__all__ = ["Executable", "LocalServices", "bind"]
+
+Call = Callable[[Context], Awaitable[Any]]
+
+
+class LocalServices(Protocol):
+    """What the local executor asks of its engine."""
+
+    def pool(self, name: str) -> ThreadPool: ...
+
+    def metrics_of(self, node: Node) -> Metrics: ...
+
+    def memory_of(self, live: Live, node: Node) -> tuple[dict[str, Any], asyncio.Lock]: ...
+
+    async def start_node(self, node: Node, ctx: Context) -> None: ...
+
+    def is_started(self, node: Node) -> bool: ...
+
+
+class Executable:
+    """One node in one compiled graph, ready to perform its steps.
+
+    Args:
+        node: the definition. place: where it stands in the plan. plan: the compiled graph.
+        services: the engine's.
+    """
+
+    __slots__ = (
+        "_call",
+        "_error_hook",
+        "_finish_hook",
+        "_memory",
+        "_metrics",
+        "_params",
+        "_static",
+        "_template",
+        "always",
+        "node",
+        "place",
+        "plan",
+        "services",
+    )
+
+    def __init__(self, node: Node, place: PlanNode, plan: Plan, services: LocalServices) -> None:
+        self.node = node
+        self.place = place
+        self.plan = plan
+        self.services = services
+        self.always = place.always
+        self._metrics = services.metrics_of(node)
+        self._params = node.params
+        self._template = compile_template(rendered_params(node), PARAM_NAMES, "params")
+        self._call = _call_of(node, services, place.id)
+        self._finish_hook = node.on_finish if type(node).on_finish is not Node.on_finish else None
+        self._error_hook = type(node).error_hook
+        self._memory = bool(node.memory)
+        starts = type(node).on_start is not Node.on_start or type(node).on_stop is not Node.on_stop
+        # A node that needs nothing around its work takes the short way through `perform`.
+        hooked = self._finish_hook is not None or self._error_hook is not None
+        self._static = not (starts or hooked or self._memory or self._template is not None)
+
+    async def perform(self, step: Step, live: Live) -> Outcome:
+        """Run the step to its outcome. Cancellation passes through."""
+        if not self._static or live.config or live.watch is not None:
+            return await self._perform_around(step, live)
+        ctx = Context(step, live, self.node, self._params)
+        entered(ctx)
+        started = time.perf_counter()
+        try:
+            result = await self._call(ctx)
+            self._metrics.add(time.perf_counter() - started)
+            if type(result) is dict and self.always is not None:
+                return Completed(step, freeze(result), self.always)
+            return self._completed(step, live, result)
+        except Exception as error:  # every failure of a node is an outcome
+            return self._failed(step, live, error, started)
+
+    async def _perform_around(self, step: Step, live: Live) -> Outcome:
+        """The long way: params to render, hooks to call, memory to keep, watchers to tell."""
+        started = time.perf_counter()
+        ctx = Context(step, live, self.node, self._params)
+        entered(ctx)
+        if not self.services.is_started(self.node):
+            try:
+                await self.services.start_node(self.node, ctx)
+            except Exception as error:  # a node that cannot start fails the run (6.1)
+                return self._failed(step, live, error, started, fatal=True)
+        live.emit("step_started", ctx)
+        try:
+            result = await self._with_memory(step, live) if self._memory else await self._attempt(step, live, None)
+            self._metrics.add(time.perf_counter() - started)
+            outcome: Outcome = self._completed(step, live, result)
+        except Exception as error:  # every failure of a node is an outcome
+            outcome = self._failed(step, live, error, started)
+            await self._hook(ctx, self._error_hook, self.node, error)
+        except asyncio.CancelledError:
+            live.emit("step_cancelled", ctx)
+            raise
+        else:
+            if isinstance(outcome, Completed) and self._finish_hook is not None:
+                await self._hook(ctx, self._finish_hook, outcome.outputs)
+        self._tell(ctx, outcome, time.perf_counter() - started)
+        return outcome
+
+    async def _attempt(self, step: Step, live: Live, memory: Memory | None) -> Any:
+        ctx = Context(step, live, self.node, self._params, 1, memory)
+        if self._template is not None:
+            params = _rendered(self.node, self._template, ctx)
+            ctx = Context(step, live, self.node, params, 1, memory)
+        entered(ctx)
+        return await self._call(ctx)
+
+    async def _with_memory(self, step: Step, live: Live) -> Any:
+        """One step at a time; what the attempt changed is kept when it is done (4.1, 4.7)."""
+        kept, lock = self.services.memory_of(live, self.node)
+        async with lock:
+            memory = Memory(kept)
+            result = await self._attempt(step, live, memory)
+            memory.commit()
+            return result
+
+    async def _hook(self, ctx: Context, hook: Callable[..., Any] | None, *arguments: Any) -> None:
+        """Call a hook; its failure is recorded and changes nothing (6.1)."""
+        if hook is None:
+            return
+        try:
+            answer = hook(*arguments)
+            if inspect.isawaitable(answer):
+                await answer
+        except Exception as error:  # hooks observe
+            name = getattr(hook, "__name__", "hook")
+            ctx.log.exception("%s of node %s failed", name, self.place.id)
+            ctx._live.emit("hook_failed", ctx, hook=name, error=str(error))
+
+    def _tell(self, ctx: Context, outcome: Outcome, seconds: float) -> None:
+        if isinstance(outcome, Completed):
+            ctx._live.emit("step_completed", ctx, outputs=outcome.outputs, duration=seconds)
+        elif isinstance(outcome, Failed):
+            error = dict(outcome.error.as_values())
+            caught = [self.plan.nodes[self.plan.edges[index].target].id for index in outcome.taken]
+            ctx._live.emit("step_failed", ctx, error=error, duration=seconds, caught_by=caught)
+
+    def _completed(self, step: Step, live: Live, result: Any) -> Outcome:
+        """The outcome of what `work` returned: outputs frozen, edges decided."""
+        if isinstance(result, Route):
+            outputs = self._outputs(result.outputs)
+            return Completed(step, outputs, (), self._sends(result))
+        outputs = self._outputs(result)
+        if self.always is not None:
+            taken = self.always
+        else:
+            try:
+                taken = self.plan.taken(self.place, self._scope(step, live, outputs))
+            except RoutingError as error:
+                absorb(self.plan, live.run, step, outputs)
+                return self._misrouted(live, step, error)
+        if not taken and self.plan.strict_routing and self.place.leaves:
+            absorb(self.plan, live.run, step, outputs)
+            message = f"{self.place.id} has edges, but none of their conditions holds (strict_routing)"
+            return self._misrouted(live, step, RoutingError(message))
+        return Completed(step, outputs, taken)
+
+    def _misrouted(self, live: Live, step: Step, error: RoutingError) -> Failed:
+        """A completed step whose way on cannot be told: no edge catches that, and nothing is retried (2.3)."""
+        info = error_info(error, self.place.id)
+        live.exceptions.append((info, error))
+        return Failed(step, info, fatal=True)
+
+    def _outputs(self, result: Any) -> Values:
+        if result is None:
+            return EMPTY
+        if isinstance(result, Mapping):
+            return freeze(result)
+        raise OutputError(
+            f"work of node {self.place.id} returned {type(result).__name__} {_shortened(result)}; "
+            f"it returns a mapping of outputs, None, or a Route"
+        )
+
+    def _sends(self, route: Route) -> tuple[Send, ...]:
+        sends = []
+        for target, inputs in route.sends():
+            edge = self.place.routes.get(target)
+            if edge is None:
+                known = ", ".join(self.place.routes) or "none"
+                raise RoutingError(
+                    f"node {self.place.id} routes to {target!r}, to which it has no edge (edges to: {known}); "
+                    f"declare one with {self.place.id}.may_route({target})"
+                )
+            sends.append(Send(edge, None if inputs is None else freeze(inputs)))
+        return tuple(sends)
+
+    def _scope(self, step: Step, live: Live, outputs: Values) -> dict[str, Any]:
+        """The names this node's conditions use, after the step's updates; no others are made."""
+        branch = absorb(self.plan, live.run, step, outputs)
+        run, schema = live.run, self.plan.state
+        scope: dict[str, Any] = {}
+        for name in self.place.names:
+            if name == "output":
+                scope[name] = outputs
+            elif name == "state":
+                scope[name] = branch.state if branch.state is not None else state_of(run, branch, schema)
+            elif name == "inputs":
+                scope[name] = step.inputs
+            elif name == "outputs":
+                scope[name] = outputs_of(run, branch, schema)
+            elif name == "run":
+                scope[name] = {"inputs": run.inputs, "id": run.id}
+            elif name == "params":
+                scope[name] = _as_mapping(self._params)
+            elif name == "error":
+                scope[name] = step.error.as_values() if step.error is not None else None
+        return scope
+
+    def _failed(self, step: Step, live: Live, error: Exception, started: float, fatal: bool = False) -> Outcome:
+        self._metrics.add(time.perf_counter() - started)
+        self._metrics.failures[type(error).__name__] += 1
+        info = error_info(error, self.place.id)
+        taken = () if fatal else self.plan.caught(self.place, info.names)
+        if not taken:
+            live.exceptions.append((info, error))
+        return Failed(step, info, taken, fatal)
+
+
+def bind(node: Node, place: PlanNode, plan: Plan, services: LocalServices) -> Executable:
+    """The node, ready to perform its steps in this plan."""
+    return Executable(node, place, plan, services)
+
+
+def _call_of(node: Node, services: LocalServices, node_id: str) -> Call:
+    """How `work` is called: directly, on the loop without a wait, on a thread, or item by item."""
+    work = getattr(node, node.spelling)
+    signature = type(node).signature
+    if node.spelling in node.__dict__:  # replaced on the instance, as a test does
+        signature = read_signature(work, node.id, spelling=node.spelling, bound=True)
+    if signature is None:
+        raise DefinitionError(f"{type(node).__qualname__} has no work")
+    invoke = signature.bind(work)
+    if signature.shape == "coroutine":
+        return invoke
+    if signature.shape == "async_generator":
+        return _streaming(invoke)
+    run = _last_of(invoke) if signature.shape == "generator" else invoke
+    if node.isolation == "inline":
+        return _inline(run)
+    pool = services.pool(node.pool)
+    return _threaded(run, pool, node_id)
+
+
+def _streaming(invoke: Callable[[Context], Any]) -> Call:
+    async def call(ctx: Context) -> Any:
+        last = None
+        chunks = invoke(ctx)
+        try:
+            async for last in chunks:
+                ctx.stream(last)
+        finally:
+            await chunks.aclose()
+        return _last_chunk(last, ctx)
+
+    return call
+
+
+def _last_of(invoke: Callable[[Context], Any]) -> Callable[[Context], Any]:
+    def run(ctx: Context) -> Any:
+        last = None
+        for last in invoke(ctx):
+            if ctx.cancelled:
+                return None
+            ctx.stream(last)
+        return _last_chunk(last, ctx)
+
+    return run
+
+
+def _last_chunk(last: Any, ctx: Context) -> Any:
+    if last is None or isinstance(last, Mapping):
+        return last
+    raise OutputError(
+        f"the last chunk that node {ctx.node_id} yields is its output and must be a mapping, "
+        f"not {type(last).__name__} {_shortened(last)}"
+    )
+
+
+def _inline(run: Callable[[Context], Any]) -> Call:
+    async def call(ctx: Context) -> Any:
+        return run(ctx)
+
+    return call
+
+
+def _threaded(run: Callable[[Context], Any], pool: ThreadPool, node_id: str) -> Call:
+    async def call(ctx: Context) -> Any:
+        return await pool.run(node_id, lambda: run(ctx))
+
+    return call
+
+
+def _rendered(node: Node, template: Template, ctx: Context) -> Any:
+    """The params of this step: templates filled in, then validated (12.1)."""
+    values = {**node.given, **template.render(ctx.scope())}
+    if node.params_model is None:
+        return Values(values)
+    from ..forms.params import validate
+
+    return validate(node.params_model, values, subject=ctx.node_id)
+
+
+def _as_mapping(params: Any) -> Mapping[str, Any]:
+    if params is None:
+        return EMPTY
+    return params if isinstance(params, Mapping) else dict(params)
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+

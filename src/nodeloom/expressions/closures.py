@@ -1,0 +1,123 @@
+"""The closures that need neither the text nor the tree: literals, paths, `??` and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from nodeloom.errors import ExpressionError
+from nodeloom.expressions.lookups import Evaluator, Scope, look_up
+from nodeloom.expressions.missing import MISSING
+from nodeloom.expressions.operations import Operation
+
+Fault: TypeAlias = Callable[[Exception, Any, Any], ExpressionError]
+
+
+def constant(value: Any) -> Evaluator:
+    """A literal."""
+    return lambda _: value
+
+
+def read_name(name: str) -> Evaluator:
+    """A root name."""
+
+    def read(scope: Scope) -> Any:
+        try:
+            return scope[name]
+        except KeyError:
+            return MISSING
+
+    return read
+
+
+def one_key(name: str, key: Any) -> Evaluator:
+    """`state.score`: the most frequent path by far, in one closure."""
+
+    def read(scope: Scope) -> Any:
+        try:
+            value = scope[name]
+        except KeyError:
+            return MISSING
+        # Of exactly a dict it is known what `get` does: the fast way, for nearly every value. Written in
+        # this order, the test leaves the value an Any for the type checkers.
+        return value.get(key, MISSING) if dict is type(value) else look_up(value, key)
+
+    return read
+
+
+def many_keys(target: Evaluator, keys: list[Any]) -> Evaluator:
+    """A path of any length whose keys are all literals."""
+
+    def read(scope: Scope) -> Any:
+        value = target(scope)
+        for key in keys:
+            value = value.get(key, MISSING) if dict is type(value) else look_up(value, key)
+        return value
+
+    return read
+
+
+def coalesce(operands: list[Evaluator]) -> Evaluator:
+    """`a ?? b`: the first value that is not missing, and null is one."""
+
+    def choose(scope: Scope) -> Any:
+        value: Any = MISSING
+        for operand in operands:
+            value = operand(scope)
+            if value is not MISSING:
+                break
+        return value
+
+    return choose
+
+
+def compare(left: Evaluator, relation: Operation, right: Evaluator, fault: Fault) -> Evaluator:
+    """One comparison."""
+
+    def evaluate(scope: Scope) -> bool:
+        one, other = left(scope), right(scope)
+        # Rule 2.3: any comparison with a missing value is false, `!=` and `not in` too.
+        if one is MISSING or other is MISSING:
+            return False
+        # Whatever a value's own operator raises, the run is told in the words of the language.
+        try:
+            return bool(relation(one, other))
+        except Exception as error:
+            raise fault(error, one, other) from None
+
+    return evaluate
+
+
+def compare_literal(left: Evaluator, relation: Operation, fixed: Any, fault: Fault) -> Evaluator:
+    """A comparison with a literal, which is what most conditions are."""
+
+    def evaluate(scope: Scope) -> bool:
+        one = left(scope)
+        if one is MISSING:
+            return False
+        try:
+            return bool(relation(one, fixed))
+        except Exception as error:
+            raise fault(error, one, fixed) from None
+
+    return evaluate
+
+
+def compare_chain(first: Evaluator, links: list[tuple[Operation, Evaluator, Fault]]) -> Evaluator:
+    """`1 < x < 5`: every operand is computed once, and none after a link that does not hold."""
+
+    def evaluate(scope: Scope) -> bool:
+        left = first(scope)
+        for relation, operand, fault in links:
+            right = operand(scope)
+            if left is MISSING or right is MISSING:
+                return False
+            try:
+                if not relation(left, right):
+                    return False
+            except Exception as error:
+                raise fault(error, left, right) from None
+            left = right
+        return True
+
+    return evaluate

@@ -1,0 +1,1 @@
+"""Graphs, plans, runs and `advance`: frozen data and pure moves."""

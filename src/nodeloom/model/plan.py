@@ -1,0 +1,175 @@
+"""A compiled graph: what runs of it share, and nothing that changes (semantics 1.1).
+
+`compile_plan` is where a graph is judged: it gives the plan, or every problem at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from ..errors import RoutingError
+from ..expressions import Expression
+from .edge import Edge, EdgeCondition, Quorum, Routing
+from .reach import JoinReach
+from .state import StateSchema
+
+__all__ = ["Join", "NodeSpec", "Plan", "PlanEdge", "PlanNode"]
+
+JoinMode = Literal["all", "any"] | Quorum | None
+
+
+class NodeSpec(msgspec.Struct, frozen=True):
+    """What a plan needs to know of a node in its place.
+
+    Attributes:
+        id: the place in the graph.
+        type: the node's identifier and version, as `web.fetch@1`.
+        join, routing: as declared on the node.
+        outputs: the names of its outputs where it declares them.
+        line: where a document declares it, from 1.
+    """
+
+    id: str
+    type: str = ""
+    join: JoinMode = None
+    routing: Literal["all", "first"] = "all"
+    outputs: frozenset[str] | None = None
+    line: int | None = None
+
+
+class PlanEdge(msgspec.Struct, frozen=True):
+    """An edge with its condition parsed and its ends numbered."""
+
+    index: int
+    source: int
+    target: int
+    edge: Edge
+    condition: Expression | None
+
+    def holds(self, node: PlanNode, scope: Mapping[str, Any]) -> bool:
+        """Whether the condition holds now.
+
+        Raises:
+            RoutingError: when it cannot be told, with the edge and the reason.
+        """
+        try:
+            if self.condition is not None:
+                return self.condition.test(scope)
+            predicate: EdgeCondition | None = self.edge.predicate
+            if predicate is None:
+                return True
+            return bool(predicate.predicate(Routing(node.id, scope["inputs"], scope["output"], scope["state"])))
+        except Exception as error:  # whatever an author's predicate raises is a routing failure
+            raise RoutingError(f"the condition of edge {self.edge} failed: {error}") from error
+
+
+class Join(msgspec.Struct, frozen=True):
+    """A node that waits: its masks, and how many arrivals it asks for (0: all that can still come)."""
+
+    reach: JoinReach
+    quorum: int = 0
+
+
+class PlanNode(msgspec.Struct, frozen=True):
+    """A node in its place, with all that routing needs.
+
+    Attributes:
+        always: the edges taken whatever happens, when no edge of the node has a condition.
+        tests: edges tried in order when some have one; `otherwise` those taken when none of them held.
+        errors: edges for a failed step, in order. `routes`: target node id to the edge a Route takes.
+        place: where a running step stands, as a mask (0: it reaches no join).
+        loops: it lies on a cycle. `before_quorum`: it can reach one.
+        names: the names its conditions use.
+    """
+
+    index: int
+    id: str
+    type: str
+    always: tuple[int, ...] | None
+    tests: tuple[int, ...]
+    otherwise: tuple[int, ...]
+    first: bool
+    errors: tuple[int, ...]
+    routes: dict[str, int]
+    leaves: bool
+    join: Join | None
+    place: int
+    loops: bool
+    before_quorum: bool
+    names: frozenset[str]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A compiled graph. One plan serves any number of runs at once; nothing in it changes.
+
+    Attributes:
+        nodes, edges: by index, in declaration order.
+        by_id: node id to index. starts: the indices a run begins at.
+        joins: place mask to the index of the join that stands there. reaches: place mask to the joins that a
+            token standing there can reach.
+        state: what is declared of the flowing state.
+    """
+
+    name: str
+    nodes: tuple[PlanNode, ...]
+    edges: tuple[PlanEdge, ...]
+    by_id: dict[str, int]
+    starts: tuple[int, ...]
+    joins: dict[int, int]
+    reaches: dict[int, int]
+    state: StateSchema
+    on_failure: Literal["fail", "continue"] = "fail"
+    strict_routing: bool = False
+    max_steps: int = 1_000_000
+
+    def taken(self, node: PlanNode, scope: Mapping[str, Any]) -> tuple[int, ...]:
+        """The edges a completed step takes, decided once (semantics 2.1).
+
+        Args:
+            node: the step's node. scope: the names its conditions use.
+
+        Raises:
+            RoutingError: a condition failed while running.
+        """
+        if node.always is not None:
+            return node.always
+        taken: list[int] = []
+        conditional = False
+        for index in node.tests:
+            edge = self.edges[index]
+            if edge.edge.kind == "when":
+                if not edge.holds(node, scope):
+                    continue
+                conditional = True
+            taken.append(index)
+            if node.first:
+                break
+        if not conditional and (not taken or not node.first):
+            taken.extend(node.otherwise)
+        return tuple(sorted(taken))
+
+    def cycle_of(self, index: int) -> list[int]:
+        """The nodes of a shortest way from a node round to itself; the node alone when there is none."""
+        came_from: dict[int, int] = {}
+        todo = [index]
+        for at in todo:
+            for edge in self.edges:
+                if edge.source == at and edge.target not in came_from:
+                    came_from[edge.target] = at
+                    todo.append(edge.target)
+        way = [index]
+        while came_from.get(way[-1], index) != index:
+            way.append(came_from[way[-1]])
+        return [index, *reversed(way[1:])]
+
+    def caught(self, node: PlanNode, names: tuple[str, ...]) -> tuple[int, ...]:
+        """The error edge a failed step takes: the first that matches a name along the error's MRO (2.5)."""
+        for index in node.errors:
+            wanted = self.edges[index].edge.errors
+            if not wanted or any(name in wanted for name in names):
+                return (index,)
+        return ()
+

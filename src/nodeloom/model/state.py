@@ -1,0 +1,146 @@
+"""The flowing state: its declared keys, and what a step's updates do to it (semantics 4.1, 4.2)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .reducers import Reducer
+from .values import Gathered, Values, merge
+
+__all__ = ["Log", "StateSchema", "apply", "apply_log", "concat", "log", "start_values"]
+
+Log = dict[str, Any]
+"""What a branch wrote: a replaced key's last value; a reduced key's updates, in a `list` of their own."""
+
+
+class StateSchema:
+    """What is known of the state's keys when a graph is compiled.
+
+    Args:
+        keys: the declared keys, or None when nothing is declared and every output flows.
+        defaults: key to a factory of its first value.
+        reducers: key to how its updates are merged; other keys are replaced.
+        validate: checks the run's inputs at the border and gives them back, or raises `ParamsError`.
+        types: key to its declared type in words, for documents and messages.
+    """
+
+    __slots__ = ("defaults", "keys", "reducers", "types", "validate")
+
+    def __init__(
+        self,
+        keys: frozenset[str] | None = None,
+        defaults: Mapping[str, Callable[[], Any]] | None = None,
+        reducers: Mapping[str, Reducer] | None = None,
+        validate: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+        types: Mapping[str, str] | None = None,
+    ) -> None:
+        self.keys = keys
+        self.defaults = dict(defaults or {})
+        self.reducers = dict(reducers or {})
+        self.validate = validate
+        self.types = dict(types or {})
+
+    @property
+    def declared(self) -> bool:
+        """True when the graph declares a state: other keys then stay in the outputs."""
+        return self.keys is not None
+
+    def select(self, outputs: Values) -> Mapping[str, Any]:
+        """The outputs that update the state."""
+        if self.keys is None:
+            return outputs
+        return {key: outputs[key] for key in dict.keys(outputs) if key in self.keys}
+
+
+def start_values(schema: StateSchema, inputs: Mapping[str, Any]) -> Values:
+    """The state a run begins with: its inputs, on top of the defaults."""
+    if schema.keys is None and not schema.defaults:
+        return Values(inputs)
+    values = {key: make() for key, make in schema.defaults.items()}
+    keys = schema.keys
+    values.update(inputs if keys is None else {key: inputs[key] for key in inputs if key in keys})
+    return Values(values)
+
+
+def apply(values: Values, updates: Mapping[str, Any], schema: StateSchema) -> None:
+    """Merge one step's updates into values the caller owns."""
+    if not schema.reducers:
+        merge(values, updates)
+        return
+    for key in updates:
+        reducer = schema.reducers.get(key)
+        new = updates[key] if reducer is None else _reduced(values, key, [updates[key]], reducer, schema)
+        merge(values, {key: new})
+
+
+def apply_log(values: Values, written: Log, schema: StateSchema) -> None:
+    """Merge what a branch wrote into values the caller owns."""
+    if not schema.reducers:
+        merge(values, written)
+        return
+    for key, value in written.items():
+        reducer = schema.reducers.get(key)
+        merge(values, {key: value if reducer is None else _reduced(values, key, value, reducer, schema)})
+
+
+def log(written: Log, updates: Mapping[str, Any], schema: StateSchema) -> None:
+    """Add one step's updates to what a branch wrote."""
+    if not schema.reducers:
+        written.update(updates)
+        return
+    for key in updates:
+        reducer = schema.reducers.get(key)
+        if reducer is None:
+            written[key] = updates[key]
+        else:
+            _gather(written, key, [updates[key]], reducer)
+
+
+def concat(written: Log, later: Log, schema: StateSchema) -> None:
+    """Add to what was written what was written after it."""
+    if not schema.reducers:
+        written.update(later)
+        return
+    for key, value in later.items():
+        reducer = schema.reducers.get(key)
+        if reducer is None:
+            written[key] = value
+        else:
+            _gather(written, key, value, reducer)
+
+
+def _gather(written: Log, key: str, updates: list[Any], reducer: Reducer) -> None:
+    gathered = written.setdefault(key, [])
+    if reducer.combine is None:
+        gathered.extend(updates)
+        return
+    for update in updates:
+        gathered[:] = [reducer.combine(gathered[0], update)] if gathered else [update]
+
+
+def _reduced(values: Values, key: str, updates: list[Any], reducer: Reducer, schema: StateSchema) -> Any:
+    if key in values:
+        value = values[key]
+    elif key in schema.defaults:
+        value = schema.defaults[key]()
+    elif reducer.empty is not None:
+        value = reducer.empty()
+    else:
+        value, *updates = updates
+    for update in updates:
+        value = reducer(value, update)
+    return value
+
+
+def fresh(value: Any) -> Callable[[], Any]:
+    """A factory of equal values that share nothing."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return lambda: value
+    return lambda: copy.deepcopy(value)
+
+
+def plain(value: Any) -> Any:
+    """The value as a caller may keep it: a gathered list becomes a list."""
+    return list(value) if type(value) is Gathered else value

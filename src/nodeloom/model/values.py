@@ -1,0 +1,184 @@
+"""The mappings a node is handed: read-only, with keys as attributes.
+
+`Values` is a `dict`, so JSON encoders and `isinstance(x, dict)` see one; only the runtime writes to it.
+`Lent` is the same for a mapping that several branches hold: what they could change in place (a dict, a list,
+a set) is copied when it is first read, so that no branch sees what a sibling did to it.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+__all__ = ["EMPTY", "Gathered", "Lent", "Values", "freeze", "lend", "merge", "owned"]
+
+_set = dict.__setitem__
+_has = dict.__contains__
+
+
+class Values(dict[str, Any]):
+    """A read-only mapping with its keys as attributes: `state["k"]` and `state.k` alike.
+
+    A key wins over a method of the same name: with a key `items`, `state.items` is its value.
+
+    Raises:
+        TypeError: on any attempt to change it.
+        AttributeError: for a key that is not there, naming the nearest that is.
+    """
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        if _has(self, name) and not _called_by_json():
+            return self[name]
+        return dict.__getattribute__(self, name)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        near = difflib.get_close_matches(name, [key for key in dict.keys(self) if isinstance(key, str)], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(map(str, dict.keys(self)))}"
+        raise AttributeError(f"no key {name!r} here{hint if self else ' (it is empty)'}")
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(
+            "inputs, state and outputs are read-only: return what you want to change from work, "
+            "or make a copy of your own with dict(...)"
+        )
+
+    __setattr__ = __delattr__ = _refuse
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def copy(self) -> dict[str, Any]:
+        """A plain dict of one's own (shallow)."""
+        return dict(self)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return {key: copy.deepcopy(self[key], memo) for key in dict.keys(self)}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Values, (dict(self),)
+
+
+class Lent(Values):
+    """Values that other branches hold too: a dict, list or set in it is copied when it is first read."""
+
+    __slots__ = ("_lent",)
+    _lent: set[str]
+
+    def __getitem__(self, key: str) -> Any:
+        value = dict.__getitem__(self, key)
+        lent = _lent_of(self)
+        if key not in lent:
+            return value
+        lent.discard(key)
+        own = owned(value)
+        _set(self, key, own)
+        return own
+
+    # An __iter__ of its own makes dict(x) and {**x} read through __getitem__, instead of past it.
+    def __iter__(self) -> Iterator[str]:
+        return dict.__iter__(self)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return Lent.__getitem__(self, key) if _has(self, key) else default
+
+    def values(self) -> Any:
+        _take_all(self)
+        return dict.values(self)
+
+    def items(self) -> Any:
+        _take_all(self)
+        return dict.items(self)
+
+    def copy(self) -> dict[str, Any]:
+        _take_all(self)
+        return dict(dict.items(self))
+
+    __copy__ = copy
+
+    def __or__(self, other: Any) -> Any:
+        return Lent.copy(self) | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | Lent.copy(self)
+
+
+class Gathered(list[Any]):
+    """A list the runtime made while reducing, so it may be added to in place."""
+
+    __slots__ = ()
+
+
+EMPTY = Values()
+_CONTAINERS = frozenset({dict, list, set, Values, Lent, Gathered})
+
+
+def freeze(values: Mapping[str, Any]) -> Values:
+    """Read-only values of what a node returned or a caller gave; the top level is copied, nothing below it.
+
+    A state or inputs view found at the top is a snapshot from here on, for the view itself moves with its run.
+    """
+    if isinstance(values, Lent):
+        return Values(Lent.copy(values))
+    frozen = Values(values)
+    for key, value in dict.items(frozen):
+        if type(value) in _VIEWS:
+            _set(frozen, key, Values(value) if isinstance(value, Values) else list(value))
+    return frozen
+
+
+def lend(values: Values) -> Values:
+    """The same values for one of several holders."""
+    if isinstance(values, Lent):
+        lent = {key for key, value in dict.items(values) if type(value) in _CONTAINERS}
+        plain = dict.copy(values)
+    else:
+        lent = {key for key, value in dict.items(values) if type(value) in _CONTAINERS}
+        if not lent:
+            return values
+        plain = values
+    view = Lent(plain)
+    object.__setattr__(view, "_lent", lent)
+    return view
+
+
+def merge(values: Values, updates: Mapping[str, Any]) -> None:
+    """Write updates into values: for the runtime only, which owns what it writes to."""
+    dict.update(values, updates)
+    if isinstance(values, Lent):
+        _lent_of(values).difference_update(updates)
+
+
+def owned(value: Any) -> Any:
+    """A copy of plain containers, all the way down; arrays, models and other objects are shared."""
+    kind = type(value)
+    if kind is list or kind is Gathered:
+        return kind(owned(item) for item in value)
+    if kind is dict:
+        return {key: owned(item) for key, item in value.items()}
+    if kind is set:
+        return set(value)
+    if kind is tuple:
+        return tuple(owned(item) for item in value)
+    if kind is Values or kind is Lent:
+        return lend(value)
+    return value
+
+
+_VIEWS = frozenset({Values, Lent, Gathered})
+_lent_of = Lent.__dict__["_lent"].__get__
+
+
+def _take_all(values: Lent) -> None:
+    for key in tuple(_lent_of(values)):
+        Lent.__getitem__(values, key)
+
+
+def _called_by_json() -> bool:
+    # json's encoder asks a dict subclass for `items()` by name; with a key "items" it would get the key's value.
+    return sys._getframe(2).f_globals.get("__name__", "").startswith("json.")

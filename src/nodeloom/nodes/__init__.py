@@ -1,0 +1,1 @@
+"""What an author imports: nodes, wiring, graphs, the context, the registry."""

@@ -1,0 +1,185 @@
+"""The state a graph declares: read from a class or a document, checked at the border (semantics 4.1, 4.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ..errors import DefinitionError, ParamsError, Problem
+from ..model.reducers import NAMED, Reducer, as_reducer
+from ..model.state import StateSchema, fresh
+
+__all__ = ["State", "schema_from_class", "schema_from_document", "state_schema"]
+
+
+class State:
+    """A declared state: keys with types, defaults and, in `Annotated`, reducers.
+
+    Example:
+        >>> from typing import Annotated
+        >>> from nodeloom import State, append
+        >>> class Triage(State):
+        ...     query: str = ""
+        ...     hits: Annotated[list, append] = []
+    """
+
+
+_JSON_TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "any": Any,
+}
+
+
+def state_schema(declared: Any) -> StateSchema:
+    """What `Graph(state=...)` was given, as a schema: None, a class, a document's mapping, or a schema."""
+    if declared is None:
+        return StateSchema()
+    if isinstance(declared, StateSchema):
+        return declared
+    if isinstance(declared, Mapping):
+        return schema_from_document(declared)
+    if isinstance(declared, type):
+        return schema_from_class(declared)
+    raise DefinitionError(f"state is a class (State, dataclass, TypedDict, pydantic model), not {declared!r}")
+
+
+def schema_from_class(declared: type) -> StateSchema:
+    """The schema of a `State`, dataclass, TypedDict or pydantic model."""
+    hints = get_type_hints(declared, include_extras=True)
+    keys = {key: hint for key, hint in hints.items() if not key.startswith("_") and not _is_class_var(hint)}
+    if not keys:
+        raise DefinitionError(f"{declared.__qualname__} declares no keys; write them as `name: type`")
+    reducers = {key: found for key, hint in keys.items() if (found := _reducer_of(hint)) is not None}
+    plain = get_type_hints(declared)
+    types = {key: plain[key] for key in keys}
+    return StateSchema(
+        frozenset(keys),
+        _defaults(declared, keys),
+        reducers,
+        _validator(types, reducers, declared.__qualname__),
+        {key: _json_type(types[key]) for key in keys},
+    )
+
+
+def schema_from_document(declared: Mapping[str, Any]) -> StateSchema:
+    """The schema of a document's `state:`, as `{hits: {type: array, reducer: append, default: []}}`."""
+    types: dict[str, Any] = {}
+    defaults: dict[str, Callable[[], Any]] = {}
+    reducers: dict[str, Reducer] = {}
+    for key, entry in declared.items():
+        rules = {"type": entry} if isinstance(entry, str) else dict(entry or {})
+        kind = rules.get("type", "any")
+        if kind not in _JSON_TYPES:
+            raise DefinitionError(f"state.{key}: no type {kind!r}; use one of {', '.join(_JSON_TYPES)}")
+        types[key] = _JSON_TYPES[kind]
+        if "default" in rules:
+            defaults[key] = fresh(rules["default"])
+        if "reducer" in rules:
+            if rules["reducer"] not in NAMED:
+                raise DefinitionError(
+                    f"state.{key}: no reducer {rules['reducer']!r}; use one of {', '.join(NAMED)}"
+                )
+            reducers[key] = NAMED[rules["reducer"]]
+    return StateSchema(
+        frozenset(types),
+        defaults,
+        reducers,
+        _validator(types, reducers, "the state"),
+        {key: _json_type(kind) for key, kind in types.items()},
+    )
+
+
+def _is_class_var(hint: Any) -> bool:
+    return hint is typing.ClassVar or get_origin(hint) is typing.ClassVar
+
+
+def _reducer_of(hint: Any) -> Reducer | None:
+    if get_origin(hint) is not typing.Annotated:
+        hint = next((arg for arg in get_args(hint) if get_origin(arg) is typing.Annotated), None)
+    if hint is None:
+        return None
+    found = [reducer for marker in get_args(hint)[1:] if (reducer := as_reducer(marker)) is not None]
+    if len(found) > 1:
+        raise DefinitionError(f"{hint} names two reducers; a key has one")
+    return found[0] if found else None
+
+
+def _defaults(declared: type, keys: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    if dataclasses.is_dataclass(declared):
+        return _dataclass_defaults(declared)
+    if hasattr(declared, "model_fields"):
+        fields = declared.model_fields
+        return {
+            key: (lambda field=field: field.get_default(call_default_factory=True))
+            for key, field in fields.items()
+            if not field.is_required()
+        }
+    own = [base.__dict__ for base in reversed(declared.__mro__) if base not in (object, dict)]
+    return {key: fresh(names[key]) for names in own for key in keys if key in names}
+
+
+def _dataclass_defaults(declared: Any) -> dict[str, Callable[[], Any]]:
+    found: dict[str, Callable[[], Any]] = {}
+    for field in dataclasses.fields(declared):
+        if field.default is not dataclasses.MISSING:
+            found[field.name] = fresh(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory
+    return found
+
+
+def _validator(
+    types: Mapping[str, Any], reducers: Mapping[str, Reducer], subject: str
+) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """A check of the inputs that name declared keys; a missing key is not an error, for nodes may write it."""
+    adapters: dict[str, Any] = {}
+
+    def check(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        import pydantic
+
+        checked = dict(inputs)
+        problems = []
+        for key in inputs.keys() & types.keys():
+            if key not in adapters:
+                config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+                adapters[key] = _adapter(types[key], config)
+            try:
+                checked[key] = adapters[key].validate_python(inputs[key])
+            except pydantic.ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                reason = f"{first['msg']}, not {inputs[key]!r}"
+                problems.append(Problem("inputs", reason, field=".".join(["inputs", key, *map(str, first["loc"])])))
+        if problems:
+            lines = "".join(f"\n  - {problem}" for problem in problems)
+            raise ParamsError(f"inputs do not fit {subject}{lines}", problems)
+        return checked
+
+    return check
+
+
+def _adapter(kind: Any, config: Any) -> Any:
+    import pydantic
+
+    try:
+        return pydantic.TypeAdapter(kind, config=config)
+    except pydantic.PydanticUserError:  # a model or dataclass has a config of its own
+        return pydantic.TypeAdapter(kind)
+
+
+def _json_type(kind: Any) -> str:
+    bare = get_origin(kind) or kind
+    names = {str: "string", bool: "boolean", int: "integer", float: "number"}
+    if bare in names:
+        return names[bare]
+    if isinstance(bare, type) and issubclass(bare, list | tuple | set | frozenset):
+        return "array"
+    return "object" if isinstance(bare, type) and issubclass(bare, dict) else "any"
+
+

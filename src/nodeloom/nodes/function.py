@@ -1,0 +1,95 @@
+"""`@node`: a function is a node too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, overload
+
+from ..errors import DefinitionError
+from .node import Node, in_words
+from .signature import read_signature
+
+__all__ = ["FunctionNode", "node"]
+
+
+class FunctionNode(Node):
+    """A node made of a function by `@node`."""
+
+    def work(self) -> None:  # replaced in the class each function gets
+        return None
+
+
+@overload
+def node(function: Callable[..., Any], /) -> FunctionNode: ...
+@overload
+def node(
+    identifier: str | None = None,
+    /,
+    *,
+    display_name: str | None = None,
+    icon: str | None = None,
+    version: int = 1,
+    category: str = "",
+    **settings: Any,
+) -> Callable[[Callable[..., Any]], FunctionNode]: ...
+def node(
+    function: Any = None,
+    /,
+    *,
+    display_name: str | None = None,
+    icon: str | None = None,
+    version: int = 1,
+    category: str = "",
+    **settings: Any,
+) -> Any:
+    """Make a node of a function.
+
+    Args:
+        function: the function; or the node's identifier, when used as `@node("text.count", ...)`.
+        display_name, icon, version, category: as on a class.
+        **settings: what a node's constructor takes: `id`, `isolation`, `memory`, `join`, `routing`, `pool`,
+            and params when the function has `params: MyParams` without which they would be missing.
+
+    Returns:
+        A node, an object to wire and to call; `copy(id=...)` gives the same definition in a second place.
+
+    Raises:
+        SignatureError: it asks for a parameter that does not exist.
+
+    Example:
+        >>> @node
+        ... async def shout(inputs):
+        ...     return {"text": inputs["text"].upper()}
+        >>> shout.run_sync({"text": "hello"})
+        {'text': 'HELLO'}
+    """
+    if callable(function):
+        return _make(function, {}, settings)
+    if function is not None and not isinstance(function, str):
+        raise DefinitionError(f"@node takes a function or an identifier, not {function!r}")
+    known = {
+        "identifier": function,
+        "display_name": display_name,
+        "icon": icon,
+        "version": version,
+        "category": category,
+    }
+    given = {key: value for key, value in known.items() if value is not None}
+    return lambda decorated: _make(decorated, given, settings)
+
+
+def _make(function: Callable[..., Any], given: dict[str, Any], settings: dict[str, Any]) -> FunctionNode:
+    name = getattr(function, "__name__", "node")
+    read_signature(function, name, bound=True)
+    words = {
+        "__module__": function.__module__,
+        "__qualname__": getattr(function, "__qualname__", name),
+        "__doc__": function.__doc__,
+        "display_name": in_words(name),
+        **given,
+    }
+    made: Any = type(name, (FunctionNode,), {**words, "work": staticmethod(function)})
+    instance = made(**settings)
+    if not isinstance(instance, FunctionNode):
+        raise DefinitionError(f"@node could not make a node of {function!r}")
+    return instance

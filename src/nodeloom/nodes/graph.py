@@ -1,0 +1,379 @@
+"""A graph: nodes and edges, judged and compiled when it is made, run any number of times at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import DefinitionError, ExpressionError, GraphError, ParamsError, Problem
+from ..expressions import Template, compile_template, template_problems
+from ..model.compile import Declaration, compile_plan, nearest, path_problem, problems_of
+from ..model.edge import Edge
+from ..model.plan import Plan
+from ..model.run import RunResult
+from ..model.values import Values
+from .context import Context
+from .declared import schema_from_document, state_schema
+from .event import Event
+from .host import current_host, run_sync
+from .node import Node, snake_case
+from .wiring import Wire, as_wirable, rewire
+
+if TYPE_CHECKING:
+    from .registry import Registry
+
+__all__ = ["Graph", "GraphNode", "PARAM_NAMES"]
+
+PARAM_NAMES = ("inputs", "state", "outputs", "run", "error")
+OUTPUT_NAMES = ("outputs", "state", "run")
+
+
+class Graph:
+    """Nodes and edges: everything that can be reached from `start`.
+
+    Making one compiles it: its nodes and edges are snapshots from then on, and any number of runs share it.
+
+    Args:
+        start: the node to start at, or a list of them.
+        name: what it is called in results, events and drawings.
+        inputs: what a run takes: a Params class, or `{name: {"type": "string", "default": ...}}`. Anything, by
+            default.
+        state: a declared state: a `State`, dataclass, TypedDict or pydantic model.
+        outputs: the graph's output: name to a template over `outputs`, `state` and `run`. By default what its
+            final tokens returned.
+        on_failure: `"fail"` cancels siblings when a step fails; `"continue"` lets other branches finish first.
+        strict_routing: a node with edges of which none is taken fails the run.
+        max_steps: ends a runaway.
+
+    Raises:
+        GraphError: with every problem at once.
+
+    Example:
+        >>> from nodeloom import Graph, node
+        >>> @node
+        ... def double(inputs):
+        ...     return {"n": inputs["n"] * 2}
+        >>> Graph(double, name="doubling").run_sync({"n": 21}).output
+        {'n': 42}
+    """
+
+    def __init__(
+        self,
+        start: Any,
+        *,
+        name: str = "graph",
+        inputs: Any = None,
+        state: Any = None,
+        outputs: Mapping[str, Any] | None = None,
+        on_failure: Literal["fail", "continue"] = "fail",
+        strict_routing: bool = False,
+        max_steps: int | None = None,
+    ) -> None:
+        starts = as_wirable(start).targets()
+        nodes, wires = _reachable(starts)
+        declaration = _declare(nodes, wires, starts, name, state, on_failure, strict_routing, max_steps)
+        self._set_up(declaration, nodes, inputs, outputs)
+
+    def _set_up(
+        self, declaration: Declaration, nodes: Sequence[Node], inputs: Any, outputs: Mapping[str, Any] | None
+    ) -> None:
+        self.name = declaration.name
+        self.declaration = declaration
+        self.inputs = inputs
+        self.output_templates = dict(outputs) if outputs is not None else None
+        self.nodes: dict[str, Node] = {node.id: node for node in nodes}
+        problems = [*problems_of(declaration), *_param_problems(nodes, declaration), *_port_problems(self)]
+        problems += _output_problems(outputs, declaration)
+        if any(problem.severity == "error" for problem in problems):
+            raise GraphError(problems, f"graph {self.name}")
+        self._warnings = problems
+        self.plan: Plan = compile_plan(declaration)
+        self._outputs: Template | None = compile_template(dict(outputs), OUTPUT_NAMES) if outputs else None
+        for node in nodes:
+            object.__setattr__(node, "frozen", True)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The edges in declaration order."""
+        return self.declaration.edges
+
+    def validate(self) -> list[Problem]:
+        """What is questionable about the graph; what is wrong was raised when it was made."""
+        return list(self._warnings)
+
+    def check_inputs(self, inputs: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """The inputs of a run, checked against what the graph declares.
+
+        Raises:
+            ParamsError: with every problem.
+        """
+        if inputs is not None and not isinstance(inputs, Mapping):
+            raise ParamsError(f"inputs of graph {self.name} are a mapping, not {type(inputs).__name__}")
+        given: Mapping[str, Any] = inputs or {}
+        if self.inputs is not None:
+            given = _checked(self.inputs, given, self.name)
+        validate = self.plan.state.validate
+        return validate(given) if validate is not None else given
+
+    def output_of(self, result: RunResult, inputs: Mapping[str, Any]) -> Values:
+        """The graph's output: what `outputs` says, else what its final tokens returned."""
+        if self._outputs is None:
+            return result.output if self.output_templates is None else Values(self.output_templates)
+        run = {"inputs": inputs, "id": result.run_id}
+        return Values(self._outputs.render({"outputs": result.outputs, "state": result.state, "run": run}))
+
+    async def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        check: bool = True,
+        metadata: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> RunResult:
+        """Run the graph once.
+
+        Args:
+            inputs: the run's inputs; the flowing state begins as these.
+            run_id: a name of one's own, made up by default.
+            check: raise when the run fails; else the result says so.
+            metadata: what `ctx.metadata` is. config: what `execute(..., config)` is handed.
+
+        Raises:
+            RunFailed: with `.result`. ParamsError: inputs that do not fit.
+        """
+        return await current_host().run(
+            self, inputs, run_id=run_id, check=check, metadata=metadata, config=config
+        )
+
+    def run_sync(self, inputs: Mapping[str, Any] | None = None, **options: Any) -> RunResult:
+        """The same from code that is not async."""
+        result: RunResult = run_sync(self.run, inputs, **options)
+        return result
+
+    def stream(self, inputs: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Event]:
+        """Run the graph and watch it: events as they happen, the last being the run's end.
+
+        A run that fails ends with `run_failed`, whose data holds the `error`. Leaving the loop cancels the run.
+        """
+        return current_host().stream(self, inputs, **options)
+
+    def as_node(self, *, id: str | None = None) -> GraphNode:
+        """The graph as a node of another: its inputs are the step's, its output is the graph's."""
+        return GraphNode(self, id=id or snake_case(self.name))
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        from .drawing import mermaid
+
+        return mermaid(self)
+
+    def to_document(self) -> dict[str, Any]:
+        """The graph as a document, from which `from_document` makes an equal one.
+
+        Raises:
+            DocumentError: for what a document cannot hold, as a Python predicate, with the reason.
+        """
+        from .documents.saving import to_document
+
+        return to_document(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any] | str | Path, registry: Registry | None = None) -> Graph:
+        """A graph from a document: a mapping, or the path of a YAML or JSON file.
+
+        Args:
+            document: the mapping or path. registry: where node types are looked up; the library's by default.
+
+        Raises:
+            DocumentError: with every problem at once, each with its line.
+        """
+        from .documents.loading import from_document
+
+        return from_document(document, registry)
+
+    @classmethod
+    def assemble(
+        cls, declaration: Declaration, nodes: Sequence[Node], inputs: Any, outputs: Mapping[str, Any] | None
+    ) -> Graph:
+        """A graph of nodes that are wired by a declaration instead of by `>>`."""
+        graph = cls.__new__(cls)
+        graph._set_up(declaration, nodes, inputs, outputs)
+        return graph
+
+    @classmethod
+    def alone(cls, node: Node) -> Graph:
+        """A graph of one node without its edges; the node stays free to be wired."""
+        declaration = Declaration(node.id, (node.spec(),), (), (node.id,), state_schema(None))
+        graph = cls.assemble(declaration, [node], None, None)
+        object.__setattr__(node, "frozen", False)
+        return graph
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name!r}: {len(self.nodes)} nodes, {len(self.edges)} edges>"
+
+
+class GraphNode(Node):
+    """A graph in the place of a node (semantics 2.7)."""
+
+    identifier = "subgraph"
+    display_name = "Graph"
+    description = "Runs a graph as one step: its inputs are the step's inputs, its output is the graph's."
+    icon = "workflow"
+
+    def __init__(self, graph: Graph, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.graph = graph
+
+    async def work(self, ctx: Context) -> Values:
+        """Run the inner graph as part of this step."""
+        return await ctx.run_inner(self.graph, ctx.inputs)
+
+
+def _reachable(starts: Sequence[Node]) -> tuple[list[Node], list[Wire]]:
+    """Nodes in the order they are first mentioned: starts, then edges as they were declared."""
+    seen: dict[int, Node] = {id(node): node for node in starts}
+    todo = list(starts)
+    wires: list[Wire] = []
+    while todo:
+        node = todo.pop()
+        for wire in node.wires:
+            wires.append(wire)
+            if id(wire.target) not in seen:
+                seen[id(wire.target)] = wire.target
+                todo.append(wire.target)
+    ordered = rewire(wires)
+    mentioned: dict[int, Node] = {id(node): node for node in starts}
+    for wire in ordered:
+        mentioned.setdefault(id(wire.source), wire.source)
+        mentioned.setdefault(id(wire.target), wire.target)
+    return list(mentioned.values()), list(ordered)
+
+
+def _declare(
+    nodes: Sequence[Node],
+    wires: Sequence[Wire],
+    starts: Sequence[Node],
+    name: str,
+    state: Any,
+    on_failure: Literal["fail", "continue"],
+    strict_routing: bool,
+    max_steps: int | None,
+) -> Declaration:
+    if on_failure not in ("fail", "continue"):
+        raise DefinitionError(f"on_failure is 'fail' or 'continue', not {on_failure!r}")
+    if max_steps is not None and (not isinstance(max_steps, int) or max_steps < 1):
+        raise DefinitionError(f"max_steps is a whole number from 1, not {max_steps!r}")
+    edges = tuple(
+        Edge(
+            wire.source.id, wire.target.id, wire.kind, wire.when, wire.predicate, wire.errors, wire.metadata
+        )
+        for wire in wires
+    )
+    return Declaration(
+        name=name,
+        nodes=tuple(node.spec() for node in nodes),
+        edges=edges,
+        starts=tuple(dict.fromkeys(node.id for node in starts)),
+        state=state_schema(state),
+        on_failure=on_failure,
+        strict_routing=strict_routing,
+        max_steps=max_steps or 1_000_000,
+        bounded=max_steps is not None,
+    )
+
+
+def _param_problems(nodes: Sequence[Node], declaration: Declaration) -> list[Problem]:
+    """Templates in params that cannot be parsed, or name what does not exist."""
+    ids = frozenset(node.id for node in nodes)
+    lines = {spec.id: spec.line for spec in declaration.nodes}
+    problems = []
+    for node in nodes:
+        for where, error in template_problems(rendered_params(node), PARAM_NAMES, "params"):
+            problems.append(Problem("template", str(error), node.id, where, line=lines[node.id]))
+        try:
+            template = compile_template(rendered_params(node), PARAM_NAMES, "params")
+        except ExpressionError:
+            continue
+        for path in template.paths if template is not None else ():
+            reason = path_problem(path, ids, declaration.state)
+            if reason:
+                problems.append(Problem("template", reason, node.id, "params", line=lines[node.id]))
+    return problems
+
+
+def rendered_params(node: Node) -> dict[str, Any]:
+    """The params of a node that are read as templates: all but the literal fields."""
+    if node.params_model is None:
+        return dict(node.given)
+    from ..forms.params import is_literal
+
+    fields = node.params_model.model_fields
+    return {key: value for key, value in node.given.items() if key in fields and not is_literal(fields[key])}
+
+
+def _output_problems(outputs: Mapping[str, Any] | None, declaration: Declaration) -> list[Problem]:
+    if not outputs:
+        return []
+    problems = [
+        Problem("template", str(error), field=where)
+        for where, error in template_problems(dict(outputs), OUTPUT_NAMES, "outputs")
+    ]
+    if problems:
+        return problems
+    template = compile_template(dict(outputs), OUTPUT_NAMES, "outputs")
+    ids = frozenset(node.id for node in declaration.nodes)
+    for path in template.paths if template is not None else ():
+        reason = path_problem(path, ids, declaration.state)
+        if reason:
+            problems.append(Problem("template", reason, field="outputs"))
+    return problems
+
+
+def _port_problems(graph: Graph) -> list[Problem]:
+    """Typed ports that do not fit: an input nobody before the node gives."""
+    incoming: dict[str, list[str]] = {}
+    for edge in graph.declaration.edges:
+        if edge.kind != "error":
+            incoming.setdefault(edge.target, []).append(edge.source)
+    problems = []
+    for node in graph.nodes.values():
+        wanted = getattr(type(node), "Inputs", None)
+        sources = incoming.get(node.id, [])
+        if wanted is None or not sources or node.id in graph.declaration.starts:
+            continue
+        known = [getattr(type(graph.nodes[source]), "Outputs", None) for source in sources if source in graph.nodes]
+        if any(ports is None for ports in known):
+            continue
+        given = {name for ports in known for name in ports.model_fields}  # type: ignore[union-attr]
+        for name, field in wanted.model_fields.items():
+            if field.is_required() and name not in given:
+                what = f"takes an input {name!r}, which none of {', '.join(sources)} gives{nearest(name, given)}"
+                problems.append(Problem("port", what, node=node.id, field=f"inputs.{name}"))
+    return problems
+
+
+def _checked(declared: Any, given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The inputs as a Params class or a document's `inputs:` wants them."""
+    if isinstance(declared, type) and hasattr(declared, "model_validate"):
+        from ..forms.params import validate
+
+        model = validate(declared, given, subject=f"graph {name}")
+        return model.model_dump() if model is not None else given
+    rules = {key: {"type": rule} if isinstance(rule, str) else dict(rule or {}) for key, rule in declared.items()}
+    missing = [
+        key for key, rule in rules.items() if key not in given and "default" not in rule and rule.get("required", True)
+    ]
+    if missing:
+        problems = [
+            Problem("inputs", "is required: give it, as -i name=value or in --inputs", field=f"inputs.{key}")
+            for key in missing
+        ]
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        raise ParamsError(f"inputs of graph {name} are not complete{lines}", problems)
+    filled = {**{key: rule["default"] for key, rule in rules.items() if "default" in rule}, **given}
+    validate_types = schema_from_document({key: rule.get("type", "any") for key, rule in rules.items()}).validate
+    return validate_types(filled) if validate_types is not None else filled
+
+

@@ -1,0 +1,375 @@
+"""A node: a definition of work, written once and run anywhere (semantics 1)."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..errors import DefinitionError, FrozenDefinition
+from ..expressions import has_template
+from ..model.edge import EdgeCondition, Quorum
+from ..model.plan import NodeSpec
+from ..model.values import Values
+from .context import current_context, log_fields
+from .host import current_host, run_sync
+from .signature import Signature, read_signature
+from .wiring import Group, Pending, Wirable, Wire, connect, error_name
+
+if TYPE_CHECKING:
+    import pydantic
+
+    from .context import Context
+
+__all__ = ["LATER", "RESERVED", "Node", "in_words", "snake_case"]
+
+Isolation = Literal["thread", "inline"]
+RESERVED = ("id", "join", "routing", "isolation", "memory", "pool")
+LATER = {
+    **dict.fromkeys(("policies", "batch"), "policies and batches"),
+    **dict.fromkeys(("rate", "order", "deadline", "watchdog", "on_miss", "on_overrun"), "clocks"),
+    **dict.fromkeys(("mailbox", "queue"), "actors"),
+}
+_OWN = frozenset({"params", "id", "join", "routing", "isolation", "memory", "pool", "wires", "frozen"})
+
+
+class Node(Wirable):
+    """A definition of work: subclass it and write `work`; an instance is the node in one place of a graph.
+
+    It holds nothing about any run. `work` may ask, by name, for any of `ctx`, `inputs`, `state`, `params`, or for
+    nothing; it returns a mapping (outputs), None, a `Route`, or yields chunks of which the last is the output.
+
+    Args:
+        params: the params as a mapping; needed only for fields named like one of the words below.
+        id: its place in a graph; the class name in snake case by default.
+        join: `"all"`, `"any"` or `Quorum(n)`. routing: `"first"` takes only the first edge that holds.
+        isolation: where a plain `def work` runs: `"thread"` (default) or `"inline"`.
+        memory: True for a memory within a run, or the keys to keep between runs.
+        pool: the engine's thread pool a plain `def work` runs on.
+        **values: the params by name. A text in them may hold `{{ expressions }}`.
+
+    Raises:
+        ParamsError: params that do not validate. DefinitionError: a definition that cannot work.
+
+    Example:
+        >>> class Shout(Node):
+        ...     async def work(self, inputs):
+        ...         return {"text": inputs["text"].upper()}
+        >>> Shout().run_sync({"text": "hello"})
+        {'text': 'HELLO'}
+    """
+
+    identifier: ClassVar[str]
+    display_name: ClassVar[str]
+    description: ClassVar[str]
+    icon: ClassVar[str] = "box"
+    category: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+
+    isolation: Isolation = "thread"
+    join: Literal["all", "any"] | Quorum | None = None
+    routing: Literal["all", "first"] = "all"
+    memory: bool | tuple[str, ...] = False
+    pool: str = "default"
+
+    params_model: ClassVar[type[pydantic.BaseModel] | None] = None
+    signature: ClassVar[Signature | None] = None
+    spelling: ClassVar[str] = "work"
+    error_hook: ClassVar[Callable[[Any, BaseException], Any] | None] = None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "identifier" not in cls.__dict__:
+            cls.identifier = f"{cls.__module__}.{cls.__qualname__}".replace(".<locals>", "")
+        if "display_name" not in cls.__dict__:
+            cls.display_name = in_words(cls.__name__)
+        if "description" not in cls.__dict__:
+            cls.description = _first_paragraph(cls.__doc__)
+        if "icon" in cls.__dict__ and not isinstance(cls.icon, str):
+            raise DefinitionError(f"icon of {cls.__qualname__} is a name, as 'globe', not {cls.icon!r}")
+        if not isinstance(cls.version, int) or cls.version < 1:
+            raise DefinitionError(f"version of {cls.__qualname__} is a whole number from 1, not {cls.version!r}")
+        if "on_error" in cls.__dict__:
+            cls.error_hook = cls.__dict__["on_error"]
+            del cls.on_error
+        cls._read_work()
+
+    @classmethod
+    def _read_work(cls) -> None:
+        """Look at `work` (or `execute`) once, and find the params model."""
+        own = cls.__dict__
+        if "work" in own or "execute" in own:
+            spelling = "work" if "work" in own else "execute"
+            cls.spelling = spelling
+            work = own[spelling]
+            static = isinstance(work, staticmethod)  # a function node's
+            function = work.__func__ if static else work
+            cls.signature = read_signature(function, cls.__qualname__, spelling=spelling, bound=static)
+            if cls.signature.params is not None:
+                cls.params_model = cls.signature.params
+        if "Params" in own:
+            cls.params_model = own["Params"]
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Node:
+        node = super().__new__(cls)
+        object.__setattr__(node, "wires", [])
+        object.__setattr__(node, "frozen", False)
+        object.__setattr__(node, "given", {})
+        object.__setattr__(node, "made_with", (args, keywords))
+        object.__setattr__(node, "params", None)
+        object.__setattr__(node, "id", snake_case(cls.__name__))
+        return node
+
+    wires: list[Wire]
+    frozen: bool
+    given: dict[str, Any]
+    made_with: tuple[tuple[Any, ...], dict[str, Any]]
+    params: Any
+    id: str
+
+    def __init__(self, params: Mapping[str, Any] | None = None, **values: Any) -> None:
+        if type(self).signature is None:
+            raise DefinitionError(f"{type(self).__qualname__} has no work: write `async def work(self, inputs): ...`")
+        fields = self.params_model.model_fields if self.params_model is not None else {}
+        for word in [word for word in values if word in RESERVED]:
+            self._reserve(word, values.pop(word))
+        for word in values:
+            if word in LATER and word not in fields:
+                raise DefinitionError(f"{word}= comes with {LATER[word]}, which this version does not have yet")
+        self.given = {**values, **(params or {})}
+        self._check_params()
+
+    def _reserve(self, word: str, value: Any) -> None:
+        check = _CHECKS[word]
+        problem = check(value)
+        if problem:
+            raise DefinitionError(f"{word}={value!r} of {type(self).__qualname__}: {problem}")
+        if word == "memory" and not isinstance(value, bool):
+            value = tuple(value)
+        if value is not None or word == "join":
+            setattr(self, word, value)
+
+    def _check_params(self) -> None:
+        if self.params_model is None:
+            if self.given and type(self).__init__ is Node.__init__:
+                raise DefinitionError(
+                    f"{type(self).__qualname__} takes no params, but got {', '.join(self.given)}; declare them: "
+                    f"class Params(Params): ..., or params: MyParams on {self.spelling}"
+                )
+            object.__setattr__(self, "params", Values(self.given) if self.given else None)
+            return
+        from ..forms.params import is_literal, validate
+
+        fields = self.params_model.model_fields
+        templates = frozenset(
+            name
+            for name, value in self.given.items()
+            if name in fields and not is_literal(fields[name]) and _holds_template(value)
+        )
+        model = validate(self.params_model, self.given, subject=self.id, skip=templates)
+        object.__setattr__(self, "params", model)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        ctx = current_context()
+        if self.frozen or (ctx is not None and ctx._node is self):
+            raise FrozenDefinition(
+                f"{self.id}.{name} cannot be set: a node is a definition, shared by every run. Return run data from "
+                f"work (it flows in the state), or keep it in ctx.memory, which a node declares with memory=True"
+            )
+        object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id!r}>"
+
+    def spec(self) -> NodeSpec:
+        """What a plan needs to know of this node."""
+        outputs = getattr(type(self), "Outputs", None)
+        names = frozenset(outputs.model_fields) if outputs is not None else None
+        return NodeSpec(self.id, f"{self.identifier}@{self.version}", self.join, self.routing, names)
+
+    def shape(self) -> tuple[Any, ...]:
+        """Everything set on this node, to tell whether it was changed since it was bound."""
+        skip = ("wires", "frozen")
+        return tuple((name, id(value)) for name, value in self.__dict__.items() if name not in skip)
+
+    def copy(self, *, id: str | None = None, **changes: Any) -> Node:
+        """The same definition in a second place, without its edges.
+
+        Args:
+            id: its node id; this one's by default. **changes: params or settings that differ.
+        """
+        args, keywords = self.made_with
+        twin = type(self)(*args, **{**keywords, **changes, "id": id or self.id})
+        for name, value in self.__dict__.items():
+            if name not in _OWN and name not in ("given", "made_with"):
+                object.__setattr__(twin, name, value)
+        return twin
+
+    # --- wiring
+
+    def sources(self) -> list[Pending]:
+        """This node, as the beginning of an edge."""
+        return [Pending(self)]
+
+    def targets(self) -> list[Node]:
+        """This node, as the end of an edge."""
+        return [self]
+
+    def on(self, condition: str | None = None, /, **keywords: Any) -> Pending:
+        """An edge taken when a condition holds: an expression, or keywords over this node's own output.
+
+        Args:
+            condition: as `"state.score > 0.8 and inputs.kind in ['x', 'y']"`.
+            **keywords: `status="ok"`, `score__gt=0.8`; operators eq ne gt gte lt lte in contains exists matches.
+                All must hold.
+        """
+        if (condition is None) == (not keywords):
+            raise DefinitionError(f"{self.id}.on() takes one expression or keywords, as on(status='ok')")
+        return Pending(self, "when", when=condition if condition is not None else tuple(keywords.items()))
+
+    def otherwise(self) -> Pending:
+        """An edge taken when no conditional edge of this node was."""
+        return Pending(self, "otherwise")
+
+    def on_error(self, *errors: Any) -> Any:
+        """An edge taken when the step failed with one of these errors; with any, when none is named.
+
+        A subclass may define `async def on_error(self, error)` as its hook: it is called after each failed step
+        and keeps this name free for wiring.
+
+        Args:
+            *errors: exception classes, or their registered names.
+        """
+        if len(errors) == 1 and isinstance(errors[0], BaseException):
+            return _nothing()  # super().on_error(error) from a hook
+        return Pending(self, "error", errors=tuple(error_name(error) for error in errors))
+
+    def goto(
+        self,
+        target: Node,
+        *,
+        condition: EdgeCondition | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Node:
+        """An edge to `target`, with a condition in Python or as an expression, and metadata of the author's."""
+        if isinstance(condition, str):
+            connect(Pending(self, "when", when=condition, metadata=metadata), target)
+        elif condition is not None:
+            connect(Pending(self, "when", predicate=condition, metadata=metadata), target)
+        else:
+            connect(Pending(self, metadata=metadata), target)
+        return target
+
+    def may_route(self, *targets: Node) -> Group:
+        """Edges that only a `Route` returned by this node takes."""
+        for target in targets:
+            connect(Pending(self, "route"), target)
+        return Group(targets)
+
+    # --- hooks; an author overrides those of interest
+
+    async def on_start(self, ctx: Context) -> None:
+        """Called once per process, before the node's first step; a failure fails the run."""
+
+    async def on_finish(self, result: Values) -> None:
+        """Called after each completed step with its outputs; a failure is recorded and changes nothing."""
+
+    async def on_stop(self) -> None:
+        """Called when the engine closes, if the node was started."""
+
+    # --- running by itself
+
+    async def __call__(self, inputs: Any = None, /, **options: Any) -> Values:
+        """Run this node by itself: `await fetch({"url": "..."})`.
+
+        Args:
+            inputs: a mapping, dataclass or model; also what `state` is then.
+            **options: `config` and `runtime`, for nodes spelled `execute`.
+
+        Returns:
+            Its outputs.
+        """
+        return await current_host().call(self, inputs, **options)
+
+    def run_sync(self, inputs: Any = None, /, **options: Any) -> Values:
+        """The same from code that is not async."""
+        result: Values = run_sync(self, inputs, **options)
+        return result
+
+    def log(self, message: str, /, **fields: Any) -> None:
+        """Log under this node's identifier, with fields."""
+        ctx = current_context()
+        known = log_fields(ctx) if ctx is not None else {}
+        text = " ".join([message, *(f"{key}={value!r}" for key, value in fields.items())])
+        logging.getLogger(self.identifier).info(text, extra={**known, "fields": fields})
+
+
+def snake_case(name: str) -> str:
+    """`FetchPage` as `fetch_page`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"\W+", "_", words).strip("_").lower() or "node"
+
+
+def in_words(name: str) -> str:
+    """`FetchPage` as `Fetch page`."""
+    words = snake_case(name).replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _first_paragraph(doc: str | None) -> str:
+    return " ".join((doc or "").strip().split("\n\n")[0].split())
+
+
+def _holds_template(value: Any) -> bool:
+    if isinstance(value, str):
+        return has_template(value)
+    if isinstance(value, Mapping):
+        return any(_holds_template(item) for item in value.values())
+    return isinstance(value, list | tuple) and any(_holds_template(item) for item in value)
+
+
+def _check_id(value: Any) -> str | None:
+    if isinstance(value, str) and value.isidentifier() and value.isascii():
+        return None
+    return "a node id is made of letters, digits and underscores, as fetch_page"
+
+
+def _one_of(*allowed: str) -> Callable[[Any], str | None]:
+    return lambda value: None if value in allowed else f"use one of {', '.join(map(repr, allowed))}"
+
+
+def _check_join(value: Any) -> str | None:
+    fine = value is None or value in ("all", "any") or isinstance(value, Quorum)
+    return None if fine else "use 'all', 'any' or Quorum(n)"
+
+
+def _check_isolation(value: Any) -> str | None:
+    if value == "process":
+        return "processes come with policies, which this version does not have yet; use 'thread'"
+    return None if value in ("thread", "inline") else "use 'thread' or 'inline'"
+
+
+def _check_memory(value: Any) -> str | None:
+    fine = isinstance(value, bool) or (
+        isinstance(value, list | tuple) and all(isinstance(key, str) for key in value)
+    )
+    return None if fine else "use True, or a list of the keys to keep"
+
+
+def _check_pool(value: Any) -> str | None:
+    return None if isinstance(value, str) and value else "name one of the engine's pools"
+
+
+_CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "id": _check_id,
+    "join": _check_join,
+    "routing": _one_of("all", "first"),
+    "isolation": _check_isolation,
+    "memory": _check_memory,
+    "pool": _check_pool,
+}

@@ -1,0 +1,131 @@
+"""The signature of `work`, read once when the class or function is defined (semantics 1.5)."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, Literal
+
+from ..errors import SignatureError
+
+__all__ = ["ASKABLE", "EXECUTE_ASKABLE", "Shape", "Signature", "read_signature"]
+
+ASKABLE = ("ctx", "inputs", "state", "params")
+EXECUTE_ASKABLE = ("state", "config", "runtime")
+
+Shape = Literal["coroutine", "plain", "async_generator", "generator"]
+Invoke = Callable[[Any], Any]
+
+
+class Signature:
+    """What `work` asks for, and how it runs.
+
+    Attributes:
+        names: the parameters, in order. keywords: those that can only be given by name.
+        shape: what calling it gives: a coroutine, a value, an async generator or a generator.
+        params: the model its `params` parameter is annotated with, if any.
+    """
+
+    __slots__ = ("keywords", "names", "params", "shape")
+
+    def __init__(self, names: tuple[str, ...], keywords: tuple[str, ...], shape: Shape, params: Any) -> None:
+        self.names = names
+        self.keywords = keywords
+        self.shape: Shape = shape
+        self.params = params
+
+    def bind(self, work: Callable[..., Any]) -> Invoke:
+        """A function of the context alone that calls `work` with what it asks for."""
+        if self.keywords:
+            return _by_name(work, self.names, self.keywords)
+        if len(self.names) <= 1:
+            return _SINGLE[self.names](work)
+        return _by_place(work, self.names)
+
+
+def read_signature(work: Callable[..., Any], what: str, *, spelling: str = "work", bound: bool = False) -> Signature:
+    """Read what a `work` or `execute` asks for.
+
+    Args:
+        work: the function. what: whose it is, for messages. spelling: `work` or `execute`.
+        bound: it takes no `self`: a function, or a method looked up on an instance.
+
+    Raises:
+        SignatureError: an unknown parameter, naming the ones that exist.
+    """
+    askable = ASKABLE if spelling == "work" else EXECUTE_ASKABLE
+    found = list(inspect.signature(work).parameters.values())
+    if not bound and found:
+        found = found[1:]
+    names: list[str] = []
+    keywords: list[str] = []
+    for parameter in found:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise SignatureError(
+                f"{spelling} of {what} takes {parameter}: it is called by name, with any of {', '.join(askable)}"
+            )
+        if parameter.name not in askable:
+            if parameter.default is not parameter.empty:
+                continue  # the author's own default stands
+            raise SignatureError(_unknown(parameter.name, what, spelling, askable))
+        (keywords if parameter.kind is parameter.KEYWORD_ONLY else names).append(parameter.name)
+    return Signature(tuple(names), tuple(keywords), _shape(work), _params_annotation(work))
+
+
+def _unknown(name: str, what: str, spelling: str, askable: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, askable, 1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return (
+        f"{spelling} of {what} asks for {name!r}, which does not exist{hint}; "
+        f"it may ask for any of: {', '.join(askable)}"
+    )
+
+
+def _shape(work: Callable[..., Any]) -> Shape:
+    function = inspect.unwrap(work)
+    if inspect.isasyncgenfunction(function):
+        return "async_generator"
+    if inspect.iscoroutinefunction(function):
+        return "coroutine"
+    return "generator" if inspect.isgeneratorfunction(function) else "plain"
+
+
+def _params_annotation(work: Callable[..., Any]) -> Any:
+    """The class `params` is annotated with; None for none, or for a plain mapping or Any."""
+    if "params" not in inspect.signature(work).parameters:
+        return None
+    try:
+        annotation = typing.get_type_hints(work).get("params")
+    except Exception as error:  # a name only a type checker knows cannot be a model to validate with
+        if inspect.signature(work).parameters["params"].annotation is inspect.Parameter.empty:
+            return None
+        raise SignatureError(f"the annotation of params on {work!r} cannot be resolved: {error}") from error
+    is_model = isinstance(annotation, type) and hasattr(annotation, "model_validate")
+    return annotation if is_model else None
+
+
+_SINGLE: dict[tuple[str, ...], Callable[[Callable[..., Any]], Invoke]] = {
+    (): lambda work: lambda ctx: work(),
+    ("ctx",): lambda work: work,
+    ("inputs",): lambda work: lambda ctx: work(ctx.inputs),
+    ("state",): lambda work: lambda ctx: work(ctx.state),
+    ("params",): lambda work: lambda ctx: work(ctx.params),
+    ("config",): lambda work: lambda ctx: work(ctx.config),
+    ("runtime",): lambda work: lambda ctx: work(ctx.runtime),
+}
+
+
+def _by_place(work: Callable[..., Any], names: tuple[str, ...]) -> Invoke:
+    asked = tuple(None if name == "ctx" else name for name in names)
+    return lambda ctx: work(*[ctx if name is None else getattr(ctx, name) for name in asked])
+
+
+def _by_name(work: Callable[..., Any], names: tuple[str, ...], keywords: tuple[str, ...]) -> Invoke:
+    def value(ctx: Any, name: str) -> Any:
+        return ctx if name == "ctx" else getattr(ctx, name)
+
+    return lambda ctx: work(
+        *[value(ctx, name) for name in names], **{name: value(ctx, name) for name in keywords}
+    )

@@ -1,0 +1,1 @@
+"""When steps run. For now: as a graph's edges say."""

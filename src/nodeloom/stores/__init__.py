@@ -1,0 +1,1 @@
+"""Where what outlives a step is kept; in memory, for now."""

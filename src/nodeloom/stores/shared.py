@@ -1,0 +1,34 @@
+"""The transactional store that steps coordinate through, in memory (semantics 4.1)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ..nodes.memory import Memory
+
+__all__ = ["MemoryShared"]
+
+
+class MemoryShared:
+    """Keys and values; a transaction sees and changes them alone, and commits whole or not at all.
+
+    Example:
+        `async with ctx.shared.transaction() as t: t["seats"] = t.get("seats", 10) - 1`
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._lock: asyncio.Lock | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Memory]:
+        """A mapping to read and write; an exception inside undoes every write."""
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        async with self._lock:
+            view = Memory(self._values)
+            yield view
+            view.commit()

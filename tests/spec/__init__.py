@@ -1,0 +1,1 @@
+"""The executable specification of the graph runtime, written from docs/semantics alone."""
