@@ -201,7 +201,5 @@ def workloads(quick: bool) -> list[Workload]:
         ("LangGraph", "peer", langgraph),
     ]
     sizes = SIZES[:2] if quick else SIZES
-    contenders = [
-        Contender(name, prepared(make, size), role, size) for name, role, make in made for size in sizes
-    ]
+    contenders = [Contender(name, prepared(make, n), role, n) for name, role, make in made for n in sizes]
     return [Workload("build", "ms", contenders, [Target("value", 1000, size=10_000)], "power")]

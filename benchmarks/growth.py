@@ -75,9 +75,8 @@ def workloads(quick: bool) -> list[Workload]:
         ("nodeloom", "nodeloom", linear.nodeloom, memory.nodeloom),
         ("PocketFlow", "peer", linear.pocketflow, memory.pocketflow),
     ]
-    before = [
-        Contender(name, timed(partial(make, n), per=n), role, n) for name, role, make in chains for n in sizes
-    ]
+    every = [(name, role, n, partial(make, n)) for name, role, make in chains for n in sizes]
+    before = [Contender(name, timed(make, per=n), role, n) for name, role, n, make in every]
     size = [Contender("nodeloom", timed(partial(dormant, n), per=2 * ROUNDS), "nodeloom", n) for n in sizes]
     others = [
         Contender(name, timed(partial(beside, make, park, n), per=REPEATS * linear.STEPS), role, n)

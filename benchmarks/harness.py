@@ -77,46 +77,45 @@ class Workload:
 
 @dataclass
 class Entry:
-    """A contender and what was seen of it."""
+    """A contender and what was seen of it; `with entry:` keeps a failure as its result."""
 
     contender: Contender
     sampler: Sampler | None = None
     samples: list[float] = field(default_factory=list)
     failure: str = ""
 
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False  # an interrupt ends the benchmark
+        self.failure = reason(error)
+        return True
+
 
 def measure(workload: Workload, rounds: int) -> list[Entry]:
     """Take `rounds` samples of every contender, round-robin, each round beginning with another one."""
     entries = [Entry(contender) for contender in workload.contenders]
     for entry in entries:
-        _guarded(entry, _prepare)
+        with entry:
+            entry.sampler = entry.contender.prepare()
     for turn in range(workload.rounds or rounds):
         shift = turn % len(entries)
         for entry in entries[shift:] + entries[:shift]:
-            _guarded(entry, _sample)
+            if entry.sampler is not None and not entry.failure:
+                with entry:
+                    entry.samples.append(entry.sampler())
     return entries
 
 
-def _prepare(entry: Entry) -> None:
-    entry.sampler = entry.contender.prepare()
-
-
-def _sample(entry: Entry) -> None:
-    if entry.sampler is not None:
-        entry.samples.append(entry.sampler())
-
-
-def _guarded(entry: Entry, act: Callable[[Entry], None]) -> None:
-    if entry.failure:
-        return
-    try:
-        act(entry)
-    except NotRun as reason:
-        entry.failure = f"not run: {reason}"
-    except TimeoutError:
-        entry.failure = f"no result within {PATIENCE:g} s"
-    except Exception as error:
-        entry.failure = f"failed: {type(error).__name__}: {_without_paths(str(error))}"
+def reason(error: Exception) -> str:
+    """What the table says of a contender without a figure."""
+    if isinstance(error, NotRun):
+        return f"not run: {error}"
+    if isinstance(error, TimeoutError):
+        return f"no result within {PATIENCE:g} s"
+    return f"failed: {type(error).__name__}: {_without_paths(str(error))}"
 
 
 def _without_paths(text: str) -> str:

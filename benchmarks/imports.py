@@ -47,4 +47,4 @@ def fresh(program: str) -> float:
 def workloads(quick: bool) -> list[Workload]:
     contenders = [Contender(name, partial(prepare, statement), role) for name, role, statement in STATEMENTS]
     targets = [Target("value", 120), Target("value", 60)]
-    return [Workload("imports", "ms", contenders, targets, rounds=3 if quick else 7)]
+    return [Workload("imports", "ms", contenders, targets, rounds=2 if quick else 7)]

@@ -75,9 +75,8 @@ def burr() -> Case:
         return state.update(n=state["n"] + 1)
 
     names = [f"n{index}" for index in range(STEPS)]
-    graph = (
-        GraphBuilder().with_actions(**dict.fromkeys(names, step)).with_transitions(*pairwise(names)).build()
-    )
+    actions = dict.fromkeys(names, step)
+    graph = GraphBuilder().with_actions(**actions).with_transitions(*pairwise(names)).build()
     app = ApplicationBuilder().with_graph(graph).with_state(n=0).with_entrypoint(names[0]).build()
 
     async def once() -> object:

@@ -214,7 +214,7 @@ def prepared(make: Callable[[CarPark], Once], runs: int, timing: bool) -> Callab
 
 
 def workloads(quick: bool) -> list[Workload]:
-    runs = 200 if quick else 1_000
+    runs = 100 if quick else 1_000
     made: list[tuple[str, Role, Callable[[CarPark], Once]]] = [
         ("limit: asyncio tasks", "limit", limit),
         ("nodeloom", "nodeloom", nodeloom),

@@ -109,15 +109,19 @@ def _named(beside: Iterable[Entry], name: str) -> Entry | None:
 
 def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
     """Each contender's entries that have a figure, over all its sizes."""
-    names = dict.fromkeys(entry.contender.name for entry in entries)
-    return [
-        [entry for entry in entries if entry.contender.name == name and not entry.failure] for name in names
-    ]
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if not entry.failure:
+            groups.setdefault(entry.contender.name, []).append(entry)
+    return list(groups.values())
 
 
 def _fitted(workload: Workload, group: Sequence[Entry]) -> Row | None:
-    """The exponent of a power law (0 flat, 1 in proportion), or the slope of a line for a thousand more."""
-    points = [(entry.contender.size or 0, median(entry.samples)) for entry in group]
+    """The exponent of a power law (0 flat, 1 in proportion), or the slope of a line for a thousand more.
+
+    Fitted to the least samples: whatever else the machine does only adds, and not alike at every size.
+    """
+    points = [(entry.contender.size or 0, min(entry.samples)) for entry in group]
     if len(points) < 3 or (workload.fit == "power" and min(value for _, value in points) <= 0):
         return None
     if workload.fit == "power":
@@ -144,10 +148,8 @@ def table(lines: Sequence[Row]) -> str:
     columns = list(zip(HEADER, *lines, strict=True))
     widths = [max(map(len, column)) if index != 4 else 14 for index, column in enumerate(columns)]
     ruled = [HEADER, tuple("-" * width for width in widths), *lines]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        for line in ruled
-    )
+    padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in ruled]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
 def environment() -> str:

@@ -19,7 +19,7 @@ Contenders take turns, one sample each per round, each round beginning with anot
 is collected and what is loaded is frozen; the collector stays on, for all alike. Median and min are over the
 rounds; a ratio is the median of the ratios within each round, and is the figure to trust: absolute ones drift
 with the machine. "Limit" is hand-written asyncio doing the same work. Checkpointing, tracing and events are
-off for all. A slope row fits the medians over the sizes: an exponent (0 is flat, 1 is in proportion), or a
+off for all. A slope row fits the least samples over the sizes: an exponent (0 is flat, 1 is in proportion), or a
 line's rise for a thousand more. Every result is checked before its figure counts.
 """
 
@@ -60,9 +60,8 @@ def main() -> None:
     whole = not chosen.quick and not chosen.names
     output = chosen.output or (ROOT / "benchmarks" / "results.md" if whole else None)
     if output:
-        output.write_text(
-            f"# Benchmark results\n\n{EXPLANATION}\n{rounds} rounds.\n\n{text}", encoding="utf-8"
-        )
+        page = f"# Benchmark results\n\n{EXPLANATION}\n{rounds} rounds.\n\n{text}"
+        output.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import engine as _engine  # announces itself to the definitions
+from . import engine as engine  # it announces itself to the definitions
 
 if TYPE_CHECKING:
     from .engine import Engine, close
@@ -36,35 +36,75 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "engine": ("Engine", "close"),
-    "errors": (
-        "DefinitionError",
-        "DocumentError",
-        "GraphError",
-        "NodeloomError",
-        "ParamsError",
-        "Problem",
-        "RunCancelled",
-        "RunFailed",
-    ),
-    "forms.params": ("Field", "Params"),
-    "model.edge": ("EdgeCondition", "Quorum", "Route"),
-    "model.reducers": ("Reducer", "add", "append", "extend", "maximum", "messages", "minimum", "union"),
-    "model.run": ("RunResult",),
-    "nodes.context": ("Context", "StepFilter"),
-    "nodes.declared": ("State",),
-    "nodes.event": ("Event",),
-    "nodes.function": ("node",),
-    "nodes.graph": ("Graph",),
-    "nodes.node": ("Node",),
-    "nodes.registry": ("Registry",),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = [  # noqa: PLE0604 - the names of the table above
-    *_HOME_OF,
+__all__ = [
+    "Context",
+    "DefinitionError",
+    "DocumentError",
+    "EdgeCondition",
+    "Engine",
+    "Event",
+    "Field",
+    "Graph",
+    "GraphError",
+    "Node",
+    "NodeloomError",
+    "Params",
+    "ParamsError",
+    "Problem",
+    "Quorum",
+    "Reducer",
+    "Registry",
+    "Route",
+    "RunCancelled",
+    "RunFailed",
+    "RunResult",
+    "State",
+    "StepFilter",
+    "add",
+    "append",
+    "close",
+    "extend",
+    "maximum",
+    "messages",
+    "minimum",
+    "node",
+    "union",
 ]
+
+_HOME_OF = {
+    "Engine": "engine",
+    "close": "engine",
+    "DefinitionError": "errors",
+    "DocumentError": "errors",
+    "GraphError": "errors",
+    "NodeloomError": "errors",
+    "ParamsError": "errors",
+    "Problem": "errors",
+    "RunCancelled": "errors",
+    "RunFailed": "errors",
+    "Field": "forms.params",
+    "Params": "forms.params",
+    "EdgeCondition": "model.edge",
+    "Quorum": "model.edge",
+    "Route": "model.edge",
+    "Reducer": "model.reducers",
+    "add": "model.reducers",
+    "append": "model.reducers",
+    "extend": "model.reducers",
+    "maximum": "model.reducers",
+    "messages": "model.reducers",
+    "minimum": "model.reducers",
+    "union": "model.reducers",
+    "RunResult": "model.run",
+    "Context": "nodes.context",
+    "StepFilter": "nodes.context",
+    "State": "nodes.declared",
+    "Event": "nodes.event",
+    "node": "nodes.function",
+    "Graph": "nodes.graph",
+    "Node": "nodes.node",
+    "Registry": "nodes.registry",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -78,6 +118,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME_OF])
-
-
-del _engine

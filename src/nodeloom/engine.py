@@ -1,99 +1,59 @@
-"""The composition root: an engine owns pools, clients, memory and metrics, and runs what it is given (13.1)."""
+"""The composition root: an engine owns pools, clients, memory and metrics, and runs graphs (13.1)."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
-import uuid
+import os
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import msgspec
 
-from .errors import EngineClosed, NodeloomError, ParamsError, RunCancelled
-from .executors.local import Executable, bind
+from .errors import EngineClosed, NodeloomError, ParamsError
+from .executors.local import Perform, bind
 from .executors.metrics import Metrics
 from .model.advance import start
 from .model.plan import Plan
 from .model.run import RunResult
 from .model.values import EMPTY, Values
 from .nodes import host
-from .nodes.context import Context, Live, current_context, entered
+from .nodes.context import Context, Live, current_context
 from .nodes.event import Event
 from .nodes.graph import Graph
+from .nodes.memory import Parted
 from .nodes.node import Node
 from .resources.http import open_http
 from .resources.threads import ThreadPool
 from .runners.graph import GraphRun, checked
+from .runners.handle import RunHandle
 from .stores.shared import MemoryShared
 
 __all__ = ["Engine", "RunHandle", "close", "current_engine"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+SINGLE_NODES = 256
+"""Of how many nodes called by themselves an engine keeps the program."""
 log = logging.getLogger("nodeloom.engine")
 
 
-class RunHandle:
-    """A run that an engine has started.
-
-    Attributes:
-        id: the run's id. graph: what runs.
-    """
-
-    def __init__(self, run_id: str, graph: Graph, task: asyncio.Task[RunResult]) -> None:
-        self.id = run_id
-        self.graph = graph
-        self._task = task
-
-    @property
-    def status(self) -> str:
-        """`running`, `completed`, `failed` or `cancelled`."""
-        if not self._task.done():
-            return "running"
-        if self._task.cancelled():
-            return "cancelled"
-        return "failed" if self._task.exception() else self._task.result().status
-
-    async def result(self, *, check: bool = True) -> RunResult:
-        """Wait for the end of the run.
-
-        Raises:
-            RunFailed: it failed. RunCancelled: it was cancelled. With `check=False` the result says so instead.
-        """
-        try:
-            result = await asyncio.shield(self._task)
-        except asyncio.CancelledError:
-            if not self._task.cancelled():
-                raise
-            nothing = Values()
-            result = RunResult(self.id, "cancelled", nothing, nothing, nothing, 0)
-            if check:
-                raise RunCancelled(f"run {self.id} of graph {self.graph.name} was cancelled", result) from None
-            return result
-        return result
-
-    async def cancel(self) -> None:
-        """Cancel the run, and wait until its last step has ended."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
-
-
 class Program:
-    """A graph and its nodes, bound to one engine."""
+    """A graph's nodes, bound to one engine. It does not hold the graph, which may go while its engine stays."""
 
-    __slots__ = ("executables", "graph", "plan")
+    __slots__ = ("metrics", "performs", "plan")
 
     def __init__(self, graph: Graph, engine: Engine) -> None:
-        self.graph = graph
         self.plan: Plan = graph.plan
-        self.executables: list[Executable] = [
+        self.performs: list[Perform] = [
             bind(graph.nodes[place.id], place, graph.plan, engine) for place in graph.plan.nodes
         ]
+        self.metrics: list[Metrics] = [engine.metrics_of(graph.nodes[place.id]) for place in graph.plan.nodes]
 
 
 class Engine:
@@ -134,10 +94,10 @@ class Engine:
         self._memories: dict[tuple[str, str], dict[str, Any]] = {}
         self._locks: weakref.WeakValueDictionary[tuple[Any, ...], asyncio.Lock] = weakref.WeakValueDictionary()
         self._programs: weakref.WeakKeyDictionary[Graph, Program] = weakref.WeakKeyDictionary()
-        self._single: weakref.WeakKeyDictionary[Node, tuple[Any, Program]] = weakref.WeakKeyDictionary()
+        self._single: dict[Node, tuple[Any, Graph, Program]] = {}
         self._started: dict[Node, asyncio.Task[None]] = {}
         self._runs: dict[str, RunHandle] = {}
-        self.closed = False
+        self._closing = self.closed = False
 
     # --- running
 
@@ -155,23 +115,29 @@ class Engine:
         """Run a graph to its end; see `Graph.run`. `watch` is called with each event."""
         given = graph.check_inputs(inputs)
         program = self._program(graph)
-        live = self._live(program, given, run_id, watch)
+        live = self._live(graph, program, given, run_id, watch)
         live.metadata = metadata or EMPTY
         live.config = config or EMPTY
-        return await self._drive(program, live, check)
+        return await self._drive(graph, program, live, check)
 
     async def start(
-        self, graph: Graph, inputs: Mapping[str, Any] | None = None, *, run_id: str | None = None, **options: Any
+        self,
+        graph: Graph,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        **options: Any,
     ) -> RunHandle:
         """Start a run and give its handle. Starting the same id again gives the same run.
 
         Args:
             graph, inputs, **options: as for `run`. run_id: a name of one's own; made up by default.
         """
-        run_id = run_id or uuid.uuid4().hex
+        run_id = run_id or os.urandom(16).hex()
         known = self._runs.get(run_id)
         if known is not None:
             return known
+        self._be_open()
         graph.check_inputs(inputs)
         task = asyncio.create_task(self.run(graph, inputs, run_id=run_id, **options))
         task.add_done_callback(_seen)
@@ -205,15 +171,11 @@ class Engine:
         self, node: Node, inputs: Any = None, *, config: Mapping[str, Any] | None = None, runtime: Any = None
     ) -> Values:
         """Run one node by itself, and give its outputs; see `Node.__call__`."""
-        program = self._program_of_node(node)
-        live = self._live(program, as_mapping(inputs), None, None)
+        graph, program = self._program_of_node(node)
+        live = self._live(graph, program, as_mapping(inputs), None, None)
         live.config = config or EMPTY
         live.runtime = runtime
-        token = entered(current_context())
-        try:
-            result = await GraphRun(live, program.executables).drive()
-        finally:
-            token.var.reset(token)
+        result = await GraphRun(live, program.performs, program.metrics).drive()
         if result.status != "completed":
             cause = live.exceptions[0][1] if live.exceptions else None
             if cause is not None:
@@ -225,33 +187,29 @@ class Engine:
         """Run a graph as part of a step (semantics 2.7)."""
         given = graph.check_inputs(inputs)
         program = self._program(graph)
-        outer = ctx._live
-        live = self._live(program, given, f"{ctx.run_id}/{ctx.step_id}", outer.watch)
+        outer = ctx.live
+        live = self._live(graph, program, given, f"{ctx.run_id}/{ctx.step_id}", outer.watch)
         live.metadata, live.config = outer.metadata, outer.config
         live.trace_id, live.parent_span_id = ctx.trace_id, ctx.span_id
-        return (await self._drive(program, live, check=True)).output
+        return (await self._drive(graph, program, live, check=True)).output
 
-    async def _drive(self, program: Program, live: Live, check: bool) -> RunResult:
-        token = entered(current_context())
-        try:
-            result = await GraphRun(live, program.executables).drive()
-        finally:
-            token.var.reset(token)
-        if result.status == "completed" and program.graph.output_templates is not None:
-            result = msgspec.structs.replace(result, output=program.graph.output_of(result, live.run.inputs))
-        return checked(result, live, program.graph.name) if check else result
+    async def _drive(self, graph: Graph, program: Program, live: Live, check: bool) -> RunResult:
+        result = await GraphRun(live, program.performs, program.metrics).drive()
+        if result.status == "completed" and graph.output_templates is not None:
+            result = msgspec.structs.replace(result, output=graph.output_of(result, live.run.inputs))
+        return checked(result, live, graph.name) if check else result
 
     def _live(
         self,
+        graph: Graph,
         program: Program,
         inputs: Mapping[str, Any],
         run_id: str | None,
         watch: Callable[[Event], None] | None,
     ) -> Live:
-        if self.closed:
-            raise EngineClosed("this engine is closed; it takes no new runs")
-        run = start(program.plan, run_id or uuid.uuid4().hex, inputs, notes=watch is not None)
-        live = Live(program.graph, program.plan, run, self)
+        self._be_open()
+        run = start(program.plan, run_id or os.urandom(16).hex(), inputs, notes=watch is not None)
+        live = Live(graph, program.plan, run, self)
         live.watch = watch
         if watch is not None:
             live.loop = asyncio.get_running_loop()
@@ -263,15 +221,20 @@ class Engine:
             program = self._programs[graph] = Program(graph, self)
         return program
 
-    def _program_of_node(self, node: Node) -> Program:
-        """A program of one node alone, kept until the node is changed."""
+    def _program_of_node(self, node: Node) -> tuple[Graph, Program]:
+        """A graph and program of one node alone, kept until the node is changed, of the nodes called last."""
         shape = node.shape()
         known = self._single.get(node)
-        if known is not None and known[0] == shape:
-            return known[1]
-        program = Program(Graph.alone(node), self)
-        self._single[node] = (shape, program)
-        return program
+        if known is None or known[0] != shape:
+            graph = Graph.alone(node)
+            known = self._single[node] = (shape, graph, Program(graph, self))
+            if len(self._single) > SINGLE_NODES:
+                del self._single[next(iter(self._single))]
+        return known[1], known[2]
+
+    def _be_open(self) -> None:
+        if self._closing:
+            raise EngineClosed("this engine is closed; it takes no new runs")
 
     # --- what steps are offered
 
@@ -319,16 +282,15 @@ class Engine:
         """The live figures of a node's type."""
         return self._metrics.setdefault(node.identifier, Metrics())
 
-    def memory_of(self, live: Live, node: Node) -> tuple[dict[str, Any], asyncio.Lock]:
+    def memory_of(self, live: Live, node: Node) -> tuple[MutableMapping[str, Any], asyncio.Lock]:
         """A node's memory, and the lock that makes its steps go one at a time."""
         graph = live.graph.name if live.graph is not None else ""
         keeps = isinstance(node.memory, tuple)
         scope: tuple[Any, ...] = (graph, node.id) if keeps else (live.run.id, node.id)
-        if keeps:
-            kept = self._memories.setdefault((graph, node.id), {})
-        else:
-            memories = live.memories = live.memories if live.memories is not None else {}
-            kept = memories.setdefault(node.id, {})
+        memories = live.memories = live.memories if live.memories is not None else {}
+        kept: MutableMapping[str, Any] = memories.setdefault(node.id, {})
+        if isinstance(node.memory, tuple):
+            kept = Parted(node.memory, self._memories.setdefault((graph, node.id), {}), memories[node.id])
         lock = self._locks.get(scope)
         if lock is None:
             lock = self._locks[scope] = asyncio.Lock()
@@ -349,31 +311,36 @@ class Engine:
         task = self._started.get(node)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._started[node] = asyncio.create_task(_maybe_await(node.on_start(ctx)))
+            task.add_done_callback(_seen)
         await asyncio.shield(task)
 
     # --- ending
 
     async def close(self) -> None:
         """Cancel what runs, call `on_stop`, close clients and pools. A second call does nothing."""
-        if self.closed:
+        if self._closing:
             return
+        self._closing = True
         for handle in list(self._runs.values()):
             await handle.cancel()
         self.closed = True
-        for node in list(self._started):
+        for node, task in list(self._started.items()):
+            task.cancel()  # of an on_start that nobody waits for any more
+            await asyncio.wait({task})
             if self.is_started(node):
-                await self._stop_node(node)
-        for resource in self._resources.values():
-            await resource.aclose()
-        self._resources.clear()
+                await self._call_at_end(node.on_stop, f"on_stop of node {node.id}")
+        for name, resource in self._resources.items():
+            await self._call_at_end(resource.aclose, f"closing {name}")
+        for held in (self._resources, self._programs, self._single, self._started):
+            held.clear()
         for pool in self._pools.values():
             pool.close()
 
-    async def _stop_node(self, node: Node) -> None:
+    async def _call_at_end(self, end: Callable[[], Any], what: str) -> None:
         try:
-            await _maybe_await(node.on_stop())
-        except Exception:  # one node's failing end must not keep the others' from being called
-            log.exception("on_stop of node %s failed", node.id)
+            await _maybe_await(end())
+        except Exception:  # one failing end must not keep the others from being called
+            log.exception("%s failed", what)
 
     async def __aenter__(self) -> Engine:
         return self
@@ -393,8 +360,8 @@ _closers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[Non
 def current_engine() -> Engine:
     """The engine of the step this is called in; outside of one, the implicit engine of the running loop."""
     ctx = current_context()
-    if ctx is not None and isinstance(ctx._live.services, Engine) and not ctx._live.services.closed:
-        return ctx._live.services
+    if ctx is not None and isinstance(ctx.live.services, Engine) and not ctx.live.services.closed:
+        return ctx.live.services
     loop = asyncio.get_running_loop()
     engine = _implicit.get(loop)
     if engine is None or engine.closed:
@@ -417,15 +384,15 @@ def _close_with(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
         try:
             yield None
         finally:
+            _implicit.pop(loop, None)
+            _closers.pop(loop, None)
             await engine.close()
 
     closer = hold()
     _closers[loop] = closer
     first: Coroutine[Any, Any, None] = closer.__anext__()  # type: ignore[assignment]
-    try:
+    with contextlib.suppress(StopIteration):  # it has run to its yield; from there on the loop knows it
         first.send(None)
-    except StopIteration:
-        pass
 
 
 def run_sync(function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
@@ -448,14 +415,13 @@ def as_mapping(value: Any) -> Mapping[str, Any]:
     if value is None:
         return EMPTY
     if isinstance(value, Mapping):
-        return value
+        return cast("Mapping[str, Any]", value)
     if hasattr(value, "model_dump"):
-        dumped: Mapping[str, Any] = value.model_dump()
-        return dumped
+        return {**value.model_dump()}
     if hasattr(value, "__dataclass_fields__"):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
     if hasattr(value, "__dict__"):
-        return dict(vars(value))
+        return {**vars(value)}
     raise ParamsError(f"a node is called with a mapping, a dataclass or a model, not {type(value).__name__}")
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Protocol, cast
 
 from ..errors import DefinitionError, OutputError, RoutingError
 from ..expressions import Template, compile_template
@@ -18,19 +18,21 @@ from ..model.advance import error_info
 from ..model.branches import absorb, outputs_of, state_of
 from ..model.edge import Route
 from ..model.plan import Plan, PlanNode
-from ..model.run import Completed, Failed, Outcome, Send, Step
+from ..model.run import Branch, Completed, Failed, Outcome, Send, Step
 from ..model.values import EMPTY, Values, freeze
-from ..nodes.context import Context, Live, entered
-from ..nodes.graph import PARAM_NAMES, rendered_params
+from ..nodes.context import Context, Live, Walk
+from ..nodes.graph import PARAM_NAMES, Graph, rendered_params
 from ..nodes.memory import Memory
 from ..nodes.node import Node
 from ..nodes.signature import read_signature
 from ..resources.threads import ThreadPool
 from .metrics import Metrics
 
-__all__ = ["Executable", "LocalServices", "bind"]
+__all__ = ["Executable", "LocalServices", "Perform", "bind"]
 
 Call = Callable[[Context], Awaitable[Any]]
+Perform = Callable[[Step, Walk], Awaitable[Outcome]]
+clock = time.perf_counter
 
 
 class LocalServices(Protocol):
@@ -40,11 +42,25 @@ class LocalServices(Protocol):
 
     def metrics_of(self, node: Node) -> Metrics: ...
 
-    def memory_of(self, live: Live, node: Node) -> tuple[dict[str, Any], asyncio.Lock]: ...
+    def memory_of(self, live: Live, node: Node) -> tuple[MutableMapping[str, Any], asyncio.Lock]: ...
 
     async def start_node(self, node: Node, ctx: Context) -> None: ...
 
     def is_started(self, node: Node) -> bool: ...
+
+
+Make = Callable[[Step, Live, Branch, Values], Any]
+
+_NAMES: dict[str, Make] = {
+    "output": lambda step, live, branch, outputs: outputs,
+    "inputs": lambda step, live, branch, outputs: step.inputs,
+    "state": lambda step, live, branch, outputs: branch.state or state_of(live.run, branch, live.plan.state),
+    "outputs": lambda step, live, branch, outputs: outputs_of(live.run, branch, live.plan.state),
+    "run": lambda step, live, branch, outputs: {"inputs": live.run.inputs, "id": live.run.id},
+    "params": lambda step, live, branch, outputs: _params_of(live.graph, live.plan.nodes[step.node].id),
+    "error": lambda step, live, branch, outputs: step.error.as_values() if step.error is not None else None,
+}
+"""How each name that a condition may use is made, after the step's updates."""
 
 
 class Executable:
@@ -61,10 +77,11 @@ class Executable:
         "_finish_hook",
         "_memory",
         "_metrics",
+        "_names",
         "_params",
-        "_static",
+        "_short",
+        "_starts",
         "_template",
-        "always",
         "node",
         "place",
         "plan",
@@ -76,7 +93,7 @@ class Executable:
         self.place = place
         self.plan = plan
         self.services = services
-        self.always = place.always
+        self._names = [(name, _NAMES[name]) for name in sorted(place.names)]
         self._metrics = services.metrics_of(node)
         self._params = node.params
         self._template = compile_template(rendered_params(node), PARAM_NAMES, "params")
@@ -84,44 +101,49 @@ class Executable:
         self._finish_hook = node.on_finish if type(node).on_finish is not Node.on_finish else None
         self._error_hook = type(node).error_hook
         self._memory = bool(node.memory)
-        starts = type(node).on_start is not Node.on_start or type(node).on_stop is not Node.on_stop
-        # A node that needs nothing around its work takes the short way through `perform`.
+        self._starts = type(node).on_start is not Node.on_start or type(node).on_stop is not Node.on_stop
         hooked = self._finish_hook is not None or self._error_hook is not None
-        self._static = not (starts or hooked or self._memory or self._template is not None)
+        short = not (self._starts or hooked or self._memory or self._template is not None)
+        self._short = short
 
-    async def perform(self, step: Step, live: Live) -> Outcome:
-        """Run the step to its outcome. Cancellation passes through."""
-        if not self._static or live.config or live.watch is not None:
-            return await self._perform_around(step, live)
-        ctx = Context(step, live, self.node, self._params)
-        entered(ctx)
-        started = time.perf_counter()
-        try:
-            result = await self._call(ctx)
-            self._metrics.add(time.perf_counter() - started)
-            if type(result) is dict and self.always is not None:
-                return Completed(step, freeze(result), self.always)
-            return self._completed(step, live, result)
-        except Exception as error:  # every failure of a node is an outcome
-            return self._failed(step, live, error, started)
+    def perform(self) -> Perform:
+        """What turns a step of this node into its outcome; cancellation passes through it."""
+        return self._short_way() if self._short else self._perform_around
 
-    async def _perform_around(self, step: Step, live: Live) -> Outcome:
+    def _short_way(self) -> Perform:
+        """How a node is performed that needs nothing around its work, while nobody watches."""
+        call, node, params, always = self._call, self.node, self._params, self.place.always
+
+        async def perform(step: Step, walk: Walk) -> Outcome:
+            if walk.live.watch is not None:
+                return await self._perform_around(step, walk)
+            walk.context = ctx = Context(step, walk, node, params)
+            try:
+                result = await call(ctx)
+                if always is not None and type(result) is dict:
+                    return Completed(step, freeze(result), always)  # pyright: ignore[reportUnknownArgumentType]
+                return self._completed(step, walk.live, result)
+            except Exception as error:  # every failure of a node is an outcome
+                return self._failed(step, walk.live, error)
+
+        return perform
+
+    async def _perform_around(self, step: Step, walk: Walk) -> Outcome:
         """The long way: params to render, hooks to call, memory to keep, watchers to tell."""
-        started = time.perf_counter()
-        ctx = Context(step, live, self.node, self._params)
-        entered(ctx)
-        if not self.services.is_started(self.node):
+        started = clock()
+        live = walk.live
+        walk.context = ctx = Context(step, walk, self.node, self._params)
+        if self._starts and not self.services.is_started(self.node):
             try:
                 await self.services.start_node(self.node, ctx)
             except Exception as error:  # a node that cannot start fails the run (6.1)
-                return self._failed(step, live, error, started, fatal=True)
+                return self._failed(step, live, error, fatal=True)
         live.emit("step_started", ctx)
         try:
-            result = await self._with_memory(step, live) if self._memory else await self._attempt(step, live, None)
-            self._metrics.add(time.perf_counter() - started)
-            outcome: Outcome = self._completed(step, live, result)
+            result = await (self._with_memory(step, walk) if self._memory else self._attempt(step, walk, None))
+            outcome = self._completed(step, live, result)
         except Exception as error:  # every failure of a node is an outcome
-            outcome = self._failed(step, live, error, started)
+            outcome = self._failed(step, live, error)
             await self._hook(ctx, self._error_hook, self.node, error)
         except asyncio.CancelledError:
             live.emit("step_cancelled", ctx)
@@ -129,23 +151,23 @@ class Executable:
         else:
             if isinstance(outcome, Completed) and self._finish_hook is not None:
                 await self._hook(ctx, self._finish_hook, outcome.outputs)
-        self._tell(ctx, outcome, time.perf_counter() - started)
+        self._tell(ctx, outcome, clock() - started)
         return outcome
 
-    async def _attempt(self, step: Step, live: Live, memory: Memory | None) -> Any:
-        ctx = Context(step, live, self.node, self._params, 1, memory)
+    async def _attempt(self, step: Step, walk: Walk, memory: Memory | None) -> Any:
+        ctx = Context(step, walk, self.node, self._params, 1, memory)
         if self._template is not None:
             params = _rendered(self.node, self._template, ctx)
-            ctx = Context(step, live, self.node, params, 1, memory)
-        entered(ctx)
+            ctx = Context(step, walk, self.node, params, 1, memory)
+        walk.context = ctx
         return await self._call(ctx)
 
-    async def _with_memory(self, step: Step, live: Live) -> Any:
+    async def _with_memory(self, step: Step, walk: Walk) -> Any:
         """One step at a time; what the attempt changed is kept when it is done (4.1, 4.7)."""
-        kept, lock = self.services.memory_of(live, self.node)
+        kept, lock = self.services.memory_of(walk.live, self.node)
         async with lock:
             memory = Memory(kept)
-            result = await self._attempt(step, live, memory)
+            result = await self._attempt(step, walk, memory)
             memory.commit()
             return result
 
@@ -160,38 +182,40 @@ class Executable:
         except Exception as error:  # hooks observe
             name = getattr(hook, "__name__", "hook")
             ctx.log.exception("%s of node %s failed", name, self.place.id)
-            ctx._live.emit("hook_failed", ctx, hook=name, error=str(error))
+            ctx.live.emit("hook_failed", ctx, hook=name, error=str(error))
 
     def _tell(self, ctx: Context, outcome: Outcome, seconds: float) -> None:
         if isinstance(outcome, Completed):
-            ctx._live.emit("step_completed", ctx, outputs=outcome.outputs, duration=seconds)
+            ctx.live.emit("step_completed", ctx, outputs=outcome.outputs, duration=seconds)
         elif isinstance(outcome, Failed):
             error = dict(outcome.error.as_values())
             caught = [self.plan.nodes[self.plan.edges[index].target].id for index in outcome.taken]
-            ctx._live.emit("step_failed", ctx, error=error, duration=seconds, caught_by=caught)
+            ctx.live.emit("step_failed", ctx, error=error, duration=seconds, caught_by=caught)
 
     def _completed(self, step: Step, live: Live, result: Any) -> Outcome:
         """The outcome of what `work` returned: outputs frozen, edges decided."""
-        if isinstance(result, Route):
-            outputs = self._outputs(result.outputs)
-            return Completed(step, outputs, (), self._sends(result))
-        outputs = self._outputs(result)
-        if self.always is not None:
-            taken = self.always
+        if type(result) is dict:
+            outputs = freeze(result)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(result, Route):
+            return Completed(step, self._outputs(result.outputs), (), self._sends(result))
         else:
+            outputs = self._outputs(result)
+        taken = self.place.always
+        if taken is None:
+            branch = absorb(self.plan, live.run, step, outputs)
+            scope = {name: make(step, live, branch, outputs) for name, make in self._names}
             try:
-                taken = self.plan.taken(self.place, self._scope(step, live, outputs))
+                taken = self.plan.taken(self.place, scope)
             except RoutingError as error:
-                absorb(self.plan, live.run, step, outputs)
-                return self._misrouted(live, step, error)
+                return self._misrouted(live, step, outputs, error)
         if not taken and self.plan.strict_routing and self.place.leaves:
-            absorb(self.plan, live.run, step, outputs)
             message = f"{self.place.id} has edges, but none of their conditions holds (strict_routing)"
-            return self._misrouted(live, step, RoutingError(message))
+            return self._misrouted(live, step, outputs, RoutingError(message))
         return Completed(step, outputs, taken)
 
-    def _misrouted(self, live: Live, step: Step, error: RoutingError) -> Failed:
+    def _misrouted(self, live: Live, step: Step, outputs: Values, error: RoutingError) -> Failed:
         """A completed step whose way on cannot be told: no edge catches that, and nothing is retried (2.3)."""
+        absorb(self.plan, live.run, step, outputs)
         info = error_info(error, self.place.id)
         live.exceptions.append((info, error))
         return Failed(step, info, fatal=True)
@@ -200,14 +224,16 @@ class Executable:
         if result is None:
             return EMPTY
         if isinstance(result, Mapping):
-            return freeze(result)
+            return freeze(cast("Mapping[str, Any]", result))
+        if inspect.iscoroutine(result):
+            result.close()
         raise OutputError(
             f"work of node {self.place.id} returned {type(result).__name__} {_shortened(result)}; "
             f"it returns a mapping of outputs, None, or a Route"
         )
 
     def _sends(self, route: Route) -> tuple[Send, ...]:
-        sends = []
+        sends: list[Send] = []
         for target, inputs in route.sends():
             edge = self.place.routes.get(target)
             if edge is None:
@@ -219,30 +245,7 @@ class Executable:
             sends.append(Send(edge, None if inputs is None else freeze(inputs)))
         return tuple(sends)
 
-    def _scope(self, step: Step, live: Live, outputs: Values) -> dict[str, Any]:
-        """The names this node's conditions use, after the step's updates; no others are made."""
-        branch = absorb(self.plan, live.run, step, outputs)
-        run, schema = live.run, self.plan.state
-        scope: dict[str, Any] = {}
-        for name in self.place.names:
-            if name == "output":
-                scope[name] = outputs
-            elif name == "state":
-                scope[name] = branch.state if branch.state is not None else state_of(run, branch, schema)
-            elif name == "inputs":
-                scope[name] = step.inputs
-            elif name == "outputs":
-                scope[name] = outputs_of(run, branch, schema)
-            elif name == "run":
-                scope[name] = {"inputs": run.inputs, "id": run.id}
-            elif name == "params":
-                scope[name] = _as_mapping(self._params)
-            elif name == "error":
-                scope[name] = step.error.as_values() if step.error is not None else None
-        return scope
-
-    def _failed(self, step: Step, live: Live, error: Exception, started: float, fatal: bool = False) -> Outcome:
-        self._metrics.add(time.perf_counter() - started)
+    def _failed(self, step: Step, live: Live, error: Exception, fatal: bool = False) -> Outcome:
         self._metrics.failures[type(error).__name__] += 1
         info = error_info(error, self.place.id)
         taken = () if fatal else self.plan.caught(self.place, info.names)
@@ -251,9 +254,9 @@ class Executable:
         return Failed(step, info, taken, fatal)
 
 
-def bind(node: Node, place: PlanNode, plan: Plan, services: LocalServices) -> Executable:
-    """The node, ready to perform its steps in this plan."""
-    return Executable(node, place, plan, services)
+def bind(node: Node, place: PlanNode, plan: Plan, services: LocalServices) -> Perform:
+    """What turns the node's steps in this plan into outcomes."""
+    return Executable(node, place, plan, services).perform()
 
 
 def _call_of(node: Node, services: LocalServices, node_id: str) -> Call:
@@ -320,7 +323,11 @@ def _inline(run: Callable[[Context], Any]) -> Call:
 
 def _threaded(run: Callable[[Context], Any], pool: ThreadPool, node_id: str) -> Call:
     async def call(ctx: Context) -> Any:
-        return await pool.run(node_id, lambda: run(ctx))
+        def on_thread() -> Any:
+            with Walk(ctx.live, ctx):  # the thread may outlive the step; what it logs is this step's all the same
+                return run(ctx)
+
+        return await pool.run(node_id, on_thread, ctx.live.stop)
 
     return call
 
@@ -335,14 +342,11 @@ def _rendered(node: Node, template: Template, ctx: Context) -> Any:
     return validate(node.params_model, values, subject=ctx.node_id)
 
 
-def _as_mapping(params: Any) -> Mapping[str, Any]:
-    if params is None:
-        return EMPTY
-    return params if isinstance(params, Mapping) else dict(params)
+def _params_of(graph: Graph | None, node_id: str) -> dict[str, Any]:
+    params = graph.nodes[node_id].params if graph is not None else None
+    return {} if params is None else dict(params)
 
 
 def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-

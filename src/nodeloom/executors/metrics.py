@@ -12,35 +12,24 @@ class Metrics:
     """Counts of one node type's steps.
 
     Attributes:
-        count: steps that ended. seconds: their total duration. slowest: the longest, in seconds.
-        attempts: tries made in them. failures: failed steps by error type.
+        count: steps that ended. seconds: how long they took together, from when a step was taken up until its
+            outcome was there. retries: tries made in them after the first. failures: failed steps by error type.
     """
 
-    __slots__ = ("attempts", "count", "failures", "seconds", "slowest")
+    __slots__ = ("count", "failures", "retries", "seconds")
 
     def __init__(self) -> None:
         self.count = 0
         self.seconds = 0.0
-        self.slowest = 0.0
-        self.attempts = 0
+        self.retries = 0
         self.failures: Counter[str] = Counter()
-
-    def add(self, seconds: float) -> None:
-        """One step ended after so many seconds."""
-        self.count += 1
-        self.attempts += 1
-        self.seconds += seconds
-        if seconds > self.slowest:
-            self.slowest = seconds
 
     def snapshot(self) -> dict[str, Any]:
         """The figures now, as plain data."""
-        mean = self.seconds / self.count if self.count else 0.0
         return {
             "count": self.count,
-            "attempts": self.attempts,
+            "attempts": self.count + self.retries,
             "seconds": self.seconds,
-            "mean": mean,
-            "slowest": self.slowest,
+            "mean": self.seconds / self.count if self.count else 0.0,
             "failures": dict(self.failures),
         }

@@ -38,9 +38,9 @@ def one_key(name: str, key: Any) -> Evaluator:
             value = scope[name]
         except KeyError:
             return MISSING
-        # Of exactly a dict it is known what `get` does: the fast way, for nearly every value. Written in
-        # this order, the test leaves the value an Any for the type checkers.
-        return value.get(key, MISSING) if dict is type(value) else look_up(value, key)
+        if isinstance(value, dict):  # the fast way, for nearly every value
+            return value[key] if key in value else MISSING
+        return look_up(value, key)
 
     return read
 
@@ -51,7 +51,10 @@ def many_keys(target: Evaluator, keys: list[Any]) -> Evaluator:
     def read(scope: Scope) -> Any:
         value = target(scope)
         for key in keys:
-            value = value.get(key, MISSING) if dict is type(value) else look_up(value, key)
+            if isinstance(value, dict):
+                value = value[key] if key in value else MISSING
+            else:
+                value = look_up(value, key)
         return value
 
     return read

@@ -16,7 +16,7 @@ from nodeloom.expressions.limits import MAX_CHARACTERS, MAX_ITEMS
 from nodeloom.expressions.missing import MISSING
 from nodeloom.expressions.operations import bounded, bounded_list, bounded_text, contains, truth
 from nodeloom.expressions.rendering import as_text, json_text
-from nodeloom.expressions.shapes import are_numbers, is_map, is_sequence, is_set
+from nodeloom.expressions.shapes import is_map, is_number, is_sequence, is_set
 from nodeloom.expressions.wording import kind
 
 MANY: Final = 1_000
@@ -48,7 +48,7 @@ def _whole(value: Any) -> int:
 
 
 def _number(value: Any) -> Any:
-    if not are_numbers(value):
+    if not is_number(value):
         raise ExpressionTypeError(f"needs a number, and this is {kind(value)}")
     return value
 

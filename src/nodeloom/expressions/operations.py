@@ -13,12 +13,13 @@ from nodeloom.errors import ExpressionError, ExpressionLimit, ExpressionTypeErro
 from nodeloom.expressions.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS
 from nodeloom.expressions.missing import MISSING
 from nodeloom.expressions.patterns import matches
-from nodeloom.expressions.shapes import are_numbers, is_list
+from nodeloom.expressions.shapes import is_list, is_number
 from nodeloom.expressions.wording import kind
 
 Operation: TypeAlias = Callable[[Any, Any], Any]
 
 _LARGEST: Final = 1 << MAX_BITS
+_CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset})
 
 
 def truth(value: Any) -> bool:
@@ -57,7 +58,7 @@ def bounded_list(items: int) -> None:
 
 def add(left: Any, right: Any) -> Any:
     """`left + right`: numbers, two texts, or two lists."""
-    if are_numbers(left, right):
+    if is_number(left) and is_number(right):
         return bounded(left + right)
     if isinstance(left, str) and isinstance(right, str):
         bounded_text(len(left) + len(right))
@@ -70,7 +71,7 @@ def add(left: Any, right: Any) -> Any:
 
 def multiply(left: Any, right: Any) -> Any:
     """`left * right`: numbers, or a text and how often. A list is not repeated: it would share its items."""
-    if are_numbers(left, right):
+    if is_number(left) and is_number(right):
         return bounded(left * right)
     if isinstance(left, int) and isinstance(right, str):
         left, right = right, left
@@ -84,7 +85,7 @@ def multiply(left: Any, right: Any) -> Any:
 
 def _numeric(symbol: str, operation: Operation) -> Operation:
     def operate(left: Any, right: Any) -> Any:
-        if are_numbers(left, right):
+        if is_number(left) and is_number(right):
             return bounded(operation(left, right))
         # Python's `%` would format a text here, with its attributes and without bounds.
         raise _unfit(symbol, left, right)
@@ -94,13 +95,15 @@ def _numeric(symbol: str, operation: Operation) -> Operation:
 
 def negate(value: Any) -> Any:
     """`-value`."""
-    if not are_numbers(value):
+    if not is_number(value):
         raise ExpressionTypeError(f"`-` needs a number, and this is {kind(value)}")
     return -value
 
 
 def contains(item: Any, container: Any) -> bool:
     """`item in container`: a key of a map, an item of a list or set, a part of a text."""
+    if type(container) in _CONTAINERS:
+        return item in container
     if isinstance(container, str) and not isinstance(item, str):
         raise ExpressionTypeError(f"`in` looks for a text in a text, and the left side is {kind(item)}")
     if not isinstance(container, str | Mapping | Sequence | Set):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -61,13 +61,16 @@ def Field(  # noqa: N802 - spelled like pydantic's, which it extends
 
 def is_literal(field: FieldInfo) -> bool:
     """Whether the field's text is never rendered."""
-    extra = field.json_schema_extra
-    ui = extra.get("x-ui") if isinstance(extra, dict) else None
-    return isinstance(ui, dict) and bool(ui.get("literal"))
+    extra: Any = field.json_schema_extra
+    return isinstance(extra, dict) and bool(cast("dict[str, Any]", extra).get("x-ui", {}).get("literal"))
 
 
 def validate(
-    model: type[pydantic.BaseModel], values: Mapping[str, Any], *, subject: str, skip: frozenset[str] = frozenset()
+    model: type[pydantic.BaseModel],
+    values: Mapping[str, Any],
+    *,
+    subject: str,
+    skip: frozenset[str] = frozenset(),
 ) -> pydantic.BaseModel | None:
     """The values as a model.
 
@@ -98,7 +101,7 @@ def problems_from(
     """Each of pydantic's errors as a problem with its field path."""
     import difflib
 
-    problems = []
+    problems: list[Problem] = []
     for item in error.errors(include_url=False, include_context=False):
         place = item["loc"]
         if skip and (not place or str(place[0]) in skip):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .branches import absorb, drop, finish, fork, outputs_of, state_of
+from .branches import is_solo, absorb, drop, finish, fork
 from .joins import arrive, enter, leave, next_join
 from .order import in_order
-from .plan import Plan, PlanNode
+from .plan import Plan, PlanEdge, PlanNode
 from .run import (
     Arrival,
     Branch,
@@ -32,7 +32,11 @@ from .run import (
     seed_of_run,
 )
 from .state import apply_log, plain, start_values
-from .values import EMPTY, Values, freeze, lend, merge
+from .stretches import unseen
+from .values import Values, freeze, lend, merge
+
+_update = dict.update
+_set = dict.__setitem__
 
 __all__ = ["advance", "error_info", "result_of", "start", "stop"]
 
@@ -46,13 +50,17 @@ def start(plan: Plan, run_id: str, inputs: Mapping[str, Any], *, notes: bool = F
         notes: keep notes of what folding decides, for watchers.
     """
     run = Run(run_id, freeze(inputs), notes=[] if notes else None)
-    run.tokens = 1
-    root = Branch(0, seed_of_run(run_id), [], start_values(plan.state, run.inputs), Values())
-    run.branches[0] = root
-    branches = fork(plan, run, root, len(plan.starts)) if len(plan.starts) > 1 else [root]
+    run.tokens = run.next_branch = 1
+    root = Branch(1, seed_of_run(run_id), state=start_values(plan.state, run.inputs), outputs=Values())
+    run.branches[root.id] = root
+    root.solo = is_solo(plan, root)
+    count = len(plan.starts)
+    branches = fork(plan, run, root, count) if count > 1 else [root]
     for number, (index, branch) in enumerate(zip(plan.starts, branches, strict=True)):
-        _deliver(plan, run, branch, plan.nodes[index], number - len(plan.starts), -1, run.inputs, None)
+        given = lend(run.inputs) if count > 1 else run.inputs
+        _send(run, branch, Arrival(index, number - count, branch.id, -1, given))
     _settle(plan, run)
+    _end(run)
     return run
 
 
@@ -67,24 +75,29 @@ def advance(plan: Plan, run: Run, outcome: Outcome) -> Run:
         The run; `run.ready` holds the steps to execute next.
     """
     if type(outcome) is Completed:
-        _completed(plan, run, outcome)
+        if len(outcome.taken) == 1 and outcome.sends is None and not run.stopping:
+            _go_on(plan, run, outcome, plan.edges[outcome.taken[0]])
+            if not (run.flight or run.waiting or run.stopping):
+                return run
+        else:
+            _completed(plan, run, outcome)
     elif type(outcome) is Failed:
         _failed(plan, run, outcome)
+    elif type(outcome) is Cancelled:
+        _cancelled(plan, run, outcome)
     elif type(outcome) is Suspended:
         run.branches[outcome.step.branch].wait = outcome.wait
         return run
-    else:
-        _cancelled(plan, run, outcome)
-    if run.waiting:
+    if run.flight or run.waiting or run.stopping:
         _settle(plan, run)
-    if not run.tokens:
-        run.status = "failed" if run.failures else "completed"
+    _end(run)
     return run
 
 
 def stop(run: Run) -> None:
     """Start nothing more: what runs may end, and is folded, but goes nowhere."""
     run.stopping = True
+    run.abandoned += run.ready
     run.ready.clear()
 
 
@@ -94,27 +107,28 @@ def result_of(plan: Plan, run: Run, status: str | None = None) -> RunResult:
     Args:
         plan: the compiled graph. run: the run. status: overrides the run's own, for a cancelled one.
     """
-    root = run.ended or Branch(0, (b"", 0, 0), [], Values(), Values())
-    state = Values(state_of(run, root, plan.state)) if root.state is not None else Values()
-    outputs = Values(root.outputs or EMPTY)
-    final = Values(run.final or EMPTY)
-    if run.segments:
-        merge(state, {key: base.kept() for key, base in run.base.items()})
-        for segment in in_order(run):
-            apply_log(state, segment.writes, plan.state)
-            merge(outputs, segment.outputs)
-            merge(final, segment.finals)
+    ended = [branch for branch in in_order(run) if branch.over]
+    state, outputs, final = start_values(plan.state, run.inputs), Values(), Values()
+    if ended:
+        state, outputs = Values(ended[0].state or {}), Values(ended[0].outputs or {})
+    seen = list(ended[0].trail) if ended else []
+    for branch in ended:
+        for stretch in unseen(run, branch.trail, seen):
+            apply_log(state, stretch.writes, plan.state)
+            merge(outputs, stretch.produced)
+        seen += branch.trail
+        merge(final, branch.final or {})
     for key in plan.state.reducers:
         if key in state:
             merge(state, {key: plain(state[key])})
-    errors = tuple(failure.error for failure in _in_graph_order(run))
-    word: Any = status or ("failed" if run.failures else run.status)
+    errors = tuple(failure.error for branch in ended for failure in branch.failures)
+    word: Any = status or ("failed" if errors else run.status)
     return RunResult(run.id, word, state, outputs, final, run.steps, errors[0] if errors else None, errors)
 
 
 def first_failure(run: Run) -> Failure | None:
     """The failure that comes first in the order of the graph (semantics 2.6)."""
-    return next(iter(_in_graph_order(run)), None)
+    return next((failure for branch in in_order(run) for failure in branch.failures), None)
 
 
 def error_info(error: BaseException, node: str) -> ErrorInfo:
@@ -133,33 +147,53 @@ def error_info(error: BaseException, node: str) -> ErrorInfo:
     )
 
 
-def _completed(plan: Plan, run: Run, outcome: Completed) -> None:
+def _end(run: Run) -> None:
+    if not run.tokens:
+        run.status = "failed" if run.failed else "completed"
+
+
+def _go_on(plan: Plan, run: Run, outcome: Completed, edge: PlanEdge) -> None:
+    """One edge is taken: the token moves along it. Most steps of most runs end here, so the usual case is inline."""
     step = outcome.step
-    branch = absorb(plan, run, step, outcome.outputs)
-    node = plan.nodes[step.node]
-    taken = outcome.taken
-    if run.stopping:
-        _leave(plan, run, branch, node)
-        finish(plan, run, branch, outcome.outputs)
-    elif outcome.sends is not None:
-        _leave(plan, run, branch, node)
-        _spread(plan, run, branch, node, outcome.outputs, outcome.sends)
-    elif len(taken) == 1:
-        edge = plan.edges[taken[0]]
-        target = plan.nodes[edge.target]
-        if node.place:
-            leave(plan, run, node.place)
-        branch.ordinal += 1
-        if target.join is None:
-            _ready(plan, run, branch, target, outcome.outputs, None)
+    outputs = outcome.outputs
+    branch = run.branches[step.branch]
+    if branch.absorbed != step.ordinal:
+        if branch.solo and type(outputs) is Values:
+            _update(branch.state, outputs)  # type: ignore[arg-type]
+            _set(branch.outputs, edge.edge.source, outputs)  # type: ignore[arg-type]
         else:
-            _deliver(plan, run, branch, target, edge.index, node.index, outcome.outputs, None)
+            absorb(plan, run, step, outputs)
+    place = plan.nodes[step.node].place
+    if place:
+        leave(plan, run, place)
+    target = plan.nodes[edge.target]
+    branch.ordinal = ordinal = step.ordinal + 1
+    if target.quick and run.steps < plan.max_steps:
+        run.steps += 1
+        branch.step = step = Step(target.index, branch.id, ordinal, step.seed, outputs)
+        run.ready.append(step)
+    elif target.join is None:
+        _ready(plan, run, branch, target, outputs)
     else:
-        _leave(plan, run, branch, node)
-        _spread(plan, run, branch, node, outcome.outputs, [Send(index) for index in taken])
+        _send(run, branch, Arrival(target.index, edge.index, branch.id, step.node, outputs))
+
+
+def _completed(plan: Plan, run: Run, outcome: Completed) -> None:
+    """No edge is taken, or several, or those of a Route; or the run has stopped."""
+    branch = absorb(plan, run, outcome.step, outcome.outputs)
+    node = plan.nodes[outcome.step.node]
+    _leave(plan, run, branch, node)
+    if run.stopping:
+        finish(plan, run, branch, outcome.outputs)
+        return
+    sends = outcome.sends
+    if sends is None:
+        sends = tuple(Send(index) for index in outcome.taken)
+    _spread(plan, run, branch, node, outcome.outputs, sends)
 
 
 def _failed(plan: Plan, run: Run, outcome: Failed) -> None:
+    """An edge catches the failure, its token ends before a quorum, or the run fails (2.5, 2.6, 3.4)."""
     step = outcome.step
     branch = run.branches[step.branch]
     node = plan.nodes[step.node]
@@ -167,30 +201,62 @@ def _failed(plan: Plan, run: Run, outcome: Failed) -> None:
     if outcome.taken and not run.stopping:
         edge = plan.edges[outcome.taken[0]]
         branch.ordinal += 1
-        target = plan.nodes[edge.target]
-        _deliver(plan, run, branch, target, edge.index, node.index, step.inputs, outcome.error)
+        _send(run, branch, Arrival(edge.target, edge.index, branch.id, node.index, step.inputs, outcome.error))
+    elif outcome.taken:
+        _give_up(plan, run, branch)
     elif node.before_quorum and not outcome.fatal:
         run.tell(Note("branch_ended", node.id, {"error": str(outcome.error)}))
         drop(plan, run, branch)
     else:
-        run.failures.append(Failure(branch.segment, branch.id, node.index, outcome.error))
-        drop(plan, run, branch, pin=True)
-        if plan.on_failure == "fail" or outcome.fatal:
+        finish(plan, run, branch, failure=Failure(node.index, outcome.error))
+        if plan.on_failure == "fail":
             stop(run)
-            _clear_waiting(plan, run)
 
 
 def _cancelled(plan: Plan, run: Run, outcome: Cancelled) -> None:
     branch = run.branches[outcome.step.branch]
     _leave(plan, run, branch, plan.nodes[outcome.step.node])
-    drop(plan, run, branch)
+    _give_up(plan, run, branch)
+
+
+def _give_up(plan: Plan, run: Run, branch: Branch) -> None:
+    """A token that somebody stopped: of a cancelled run its state remains, of a failed one only the failure's."""
+    if run.failed:
+        drop(plan, run, branch)
+    else:
+        finish(plan, run, branch)
 
 
 def _settle(plan: Plan, run: Run) -> None:
-    if run.stopping:
-        _clear_waiting(plan, run)
+    """Bring tokens to where they go and start the joins whose turn has come, until nothing moves."""
+    while not run.stopping:
+        if run.flight:
+            _land(plan, run)
+        elif (started := next_join(plan, run)) is not None:
+            _begin(plan, run, *started)
+        else:
+            return
+    _abandon(plan, run)
+
+
+def _land(plan: Plan, run: Run) -> None:
+    flight, run.flight = run.flight, []
+    for number, arrival in enumerate(flight):
+        if run.stopping:
+            run.flight = flight[number:] + run.flight
+            return
+        _arrive(plan, run, arrival)
+
+
+def _arrive(plan: Plan, run: Run, arrival: Arrival) -> None:
+    """A token reaches a node: it starts, or at a join it waits."""
+    branch = run.branches[arrival.branch]
+    node = plan.nodes[arrival.node]
+    if node.join is None:
+        _ready(plan, run, branch, node, arrival.inputs, arrival.error)
         return
-    while not run.stopping and (started := next_join(plan, run)) is not None:
+    started = arrive(plan, run, node, branch, arrival)
+    if started is not None:
         _begin(plan, run, *started)
 
 
@@ -199,28 +265,14 @@ def _begin(plan: Plan, run: Run, step: Step, error: ErrorInfo | None) -> None:
     branch = run.branches[step.branch]
     node = plan.nodes[step.node]
     _ready(plan, run, branch, node, step.inputs, step.error, step.sources)
-    if error is not None:
-        failed = run.ready.pop()
-        _failed(plan, run, Failed(failed, error, plan.caught(node, error.names)))
+    if error is not None and branch.step is not None:
+        _failed(plan, run, Failed(run.ready.pop(), error, plan.caught(node, error.names)))
 
 
-def _deliver(
-    plan: Plan,
-    run: Run,
-    branch: Branch,
-    node: PlanNode,
-    edge: int,
-    source: int,
-    inputs: Values,
-    error: ErrorInfo | None,
-) -> None:
-    """Bring a token to a node: it starts, or at a join it waits."""
-    if node.join is None:
-        _ready(plan, run, branch, node, inputs, error)
-        return
+def _send(run: Run, branch: Branch, arrival: Arrival) -> None:
     branch.step = None
-    for step, failure in arrive(plan, run, node, branch, Arrival(edge, branch.id, source, inputs, error)):
-        _begin(plan, run, step, failure)
+    branch.heading = arrival.node
+    run.flight.append(arrival)
 
 
 def _ready(
@@ -229,25 +281,27 @@ def _ready(
     branch: Branch,
     node: PlanNode,
     inputs: Values,
-    error: ErrorInfo | None,
+    error: ErrorInfo | None = None,
     sources: tuple[int, ...] = (),
 ) -> None:
+    if run.steps >= plan.max_steps:
+        _run_away(plan, run, branch, node)
+        return
+    run.steps += 1
+    if node.heads:
+        try:
+            run.rounds[node.index] += 1
+        except KeyError:
+            run.rounds[node.index] = 1
     step = Step(node.index, branch.id, branch.ordinal, branch.seed, inputs, error, sources)
     branch.step = step
     if node.place:
         enter(run, node.place)
-    run.steps += 1
-    if node.loops:
-        run.rounds[node.index] = run.rounds.get(node.index, 0) + 1
     run.ready.append(step)
-    if run.steps > plan.max_steps:
-        _run_away(plan, run, branch, node)
 
 
 def _run_away(plan: Plan, run: Run, branch: Branch, node: PlanNode) -> None:
-    """Too many steps: the run fails, and says which loop took them."""
-    run.steps -= 1
-    run.ready.pop()
+    """One step too many: the run fails, and says which loop took them (3.5)."""
     worst = max(run.rounds, key=lambda index: run.rounds[index], default=node.index)
     loop = [plan.nodes[index].id for index in plan.cycle_of(worst)]
     rounds = run.rounds.get(worst, 0)
@@ -255,37 +309,27 @@ def _run_away(plan: Plan, run: Run, branch: Branch, node: PlanNode) -> None:
         f"the run took its {plan.max_steps} steps; the loop {' -> '.join([*loop, loop[0]])} went round "
         f"{rounds} times. Give it a way out, or raise max_steps"
     )
-    error = ErrorInfo(
-        "MaxStepsExceeded", "max_steps", message, node.id, names=("MaxStepsExceeded", "StepError")
-    )
-    _leave(plan, run, branch, node)
-    run.failures.append(Failure(branch.segment, branch.id, node.index, error))
-    drop(plan, run, branch, pin=True)
+    names = ("MaxStepsExceeded", "StepError")
+    error = ErrorInfo("MaxStepsExceeded", "max_steps", message, node.id, names=names)
+    finish(plan, run, branch, failure=Failure(node.index, error))
     stop(run)
-    _clear_waiting(plan, run)
 
 
-def _spread(
-    plan: Plan, run: Run, branch: Branch, node: PlanNode, outputs: Values, sends: Sequence[Send]
-) -> None:
+def _spread(plan: Plan, run: Run, branch: Branch, node: PlanNode, outputs: Values, sends: Sequence[Send]) -> None:
     """Send a completed step's token along several edges, along one, or end it."""
     if not sends:
         if node.leaves:
             run.tell(Note("branch_ended", node.id, {}))
         finish(plan, run, branch, outputs)
         return
-    branches = fork(plan, run, branch, len(sends)) if len(sends) > 1 else [branch]
-    branch.step = None
-    if len(sends) == 1:
-        branch.ordinal += 1
+    several = len(sends) > 1
+    branches = fork(plan, run, branch, len(sends)) if several else [branch]
+    branch.ordinal += not several
     for send, each in zip(sends, branches, strict=True):
         edge = plan.edges[send.edge]
         inputs = outputs if send.inputs is None else send.inputs
-        if len(sends) > 1:
-            inputs = lend(inputs)
-        _deliver(plan, run, each, plan.nodes[edge.target], edge.index, node.index, inputs, None)
-        if run.stopping:
-            break
+        given = lend(inputs) if several else inputs
+        _send(run, each, Arrival(edge.target, edge.index, each.id, node.index, given))
 
 
 def _leave(plan: Plan, run: Run, branch: Branch, node: PlanNode) -> None:
@@ -293,21 +337,17 @@ def _leave(plan: Plan, run: Run, branch: Branch, node: PlanNode) -> None:
     leave(plan, run, node.place)
 
 
-def _clear_waiting(plan: Plan, run: Run) -> None:
-    """A stopped run waits for nothing: the arrivals at its joins end there."""
-    for arrivals in list(run.waiting.values()):
+def _abandon(plan: Plan, run: Run) -> None:
+    """A stopped run waits for nothing: what was ready, on its way or waiting at a join ends where it is."""
+    for step in run.abandoned:
+        _cancelled(plan, run, Cancelled(step))
+    for arrivals in (*run.waiting.values(), run.flight):
         for arrival in arrivals:
-            drop(plan, run, run.branches[arrival.branch])
+            _give_up(plan, run, run.branches[arrival.branch])
+    run.abandoned.clear()
+    run.flight.clear()
     run.waiting.clear()
     run.waiting_mask = run.stirred = 0
-
-
-def _in_graph_order(run: Run) -> list[Failure]:
-    def place(failure: Failure) -> tuple[int, int]:
-        segment = run.segments.get(failure.segment)
-        return (segment.label if segment else 0, failure.node)
-
-    return sorted(run.failures, key=place)
 
 
 def _snake(name: str) -> str:

@@ -112,9 +112,7 @@ def _judge(graph: Declaration) -> tuple[list[Problem], dict[int, Expression]]:
     conditions, found = _conditions(graph, frozenset(ids))
     problems += found
     if not graph.starts:
-        problems.append(
-            Problem("no_start", "no node to start at: every node has an incoming edge; name one as start")
-        )
+        problems.append(Problem("no_start", "no node to start at: every node has an incoming edge; name one as start"))
     for start in graph.starts:
         if start not in ids:
             problems.append(Problem("unknown_node", f"start names no node {start!r}{nearest(start, ids, 'nodes')}"))
@@ -281,13 +279,23 @@ def _plan_nodes(
         for node in joins
     }
     quorums = sum(each.reach.bit for each in waits.values() if each.quorum)
+    heads = _heads(outgoing, cycles)
     made = []
     for index, spec in enumerate(graph.nodes):
         place = reach.running[index]
-        round_trip = len(cycles[index]) > 1 or any(edge.target == index for edge in outgoing[index])
         before_quorum = bool(quorums and place and reach.reaches[place] & quorums)
-        made.append(_plan_node(index, spec, outgoing[index], waits.get(index), place, round_trip, before_quorum))
+        made.append(_plan_node(index, spec, outgoing[index], waits.get(index), place, index in heads, before_quorum))
     return tuple(made)
+
+
+def _heads(outgoing: Sequence[Sequence[PlanEdge]], cycles: Mapping[int, Sequence[int]]) -> set[int]:
+    """The nodes that an edge leads back to: every cycle has one, so counting these counts rounds."""
+    return {
+        edge.target
+        for edges in outgoing
+        for edge in edges
+        if edge.target <= edge.source and cycles[edge.target] is cycles[edge.source]
+    }
 
 
 def _plan_node(
@@ -296,33 +304,32 @@ def _plan_node(
     edges: Sequence[PlanEdge],
     join: Join | None,
     place: int,
-    loops: bool,
+    heads: bool,
     before_quorum: bool,
 ) -> PlanNode:
     def of_kind(*kinds: str) -> tuple[int, ...]:
         return tuple(edge.index for edge in edges if edge.edge.kind in kinds)
 
-    tests = of_kind("always", "when")
-    otherwise = of_kind("otherwise")
-    conditional = [edge for edge in edges if edge.edge.kind == "when"]
+    tests = of_kind("always", "when", "otherwise")
+    conditional = of_kind("when")
     first = spec.routing == "first"
-    static = not conditional and not (first and len(tests) + len(otherwise) > 1)
     return PlanNode(
         index=index,
         id=spec.id,
         type=spec.type,
-        always=tuple(sorted(tests + otherwise)) if static else None,
+        always=None if conditional else tests[:1] if first else tests,
         tests=tests,
-        otherwise=otherwise,
+        conditional=conditional,
         first=first,
         errors=of_kind("error"),
         routes={edge.edge.target: edge.index for edge in reversed(edges) if edge.edge.kind != "error"},
         leaves=any(edge.edge.kind != "error" for edge in edges),
         join=join,
         place=place,
-        loops=loops,
+        heads=heads,
+        quick=join is None and not place and not heads,
         before_quorum=before_quorum,
-        names=_names(conditional),
+        names=_names([edge for edge in edges if edge.edge.kind == "when"]),
     )
 
 
@@ -335,4 +342,3 @@ def _names(edges: Sequence[PlanEdge]) -> frozenset[str]:
         else:
             names |= {str(path.parts[0]) for path in edge.condition.paths}
     return frozenset(names)
-

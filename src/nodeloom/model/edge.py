@@ -57,7 +57,7 @@ class Quorum(msgspec.Struct, frozen=True):
     n: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n, int) or isinstance(self.n, bool) or self.n < 1:
+        if type(self.n) is not int or self.n < 1:
             raise ValueError(f"Quorum takes a whole number of arrivals from 1, not {self.n!r}")
 
 

@@ -1,15 +1,16 @@
 """The one join rule: a join starts when no live token elsewhere in the run can still reach it (semantics 3).
 
 Live steps and waiting joins are each one bitmask, so the test is one AND. Only joins whose turn may have come are
-looked at: those that a place which has just been left, or an arrival, could have held.
+looked at: those that a place which has just been left, or an arrival, could have held. Only while tokens are late
+for a quorum, which no mask tells, is every waiting join looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors import StateConflict
 from .branches import drop, join
-from .order import place_of
 from .plan import Join, Plan, PlanNode
 from .run import Arrival, Branch, ErrorInfo, Note, Run, Step
 from .values import Lent, Values, lend, merge
@@ -41,21 +42,21 @@ def leave(plan: Plan, run: Run, place: int) -> None:
             run.stirred |= plan.reaches[place]
 
 
-def arrive(plan: Plan, run: Run, node: PlanNode, branch: Branch, arrival: Arrival) -> list[Start]:
+def arrive(plan: Plan, run: Run, node: PlanNode, branch: Branch, arrival: Arrival) -> Start | None:
     """A token reaches a join: it waits there, or is dropped as late; a quorum may start at once."""
     if node.index in branch.late:
         run.dropped += 1
         run.tell(Note("arrival_dropped", node.id, {"source": _source(plan, arrival)}))
         drop(plan, run, branch)
-        return []
+        return None
     assert node.join is not None
     arrivals = run.waiting.setdefault(node.index, [])
     arrivals.append(arrival)
     run.waiting_mask |= node.join.reach.bit
     run.stirred |= node.join.reach.bit | node.join.reach.downstream
     if node.join.quorum and len(arrivals) == node.join.quorum:
-        return [_start(plan, run, node)]
-    return []
+        return _start(plan, run, node)
+    return None
 
 
 def next_join(plan: Plan, run: Run) -> Start | None:
@@ -63,6 +64,8 @@ def next_join(plan: Plan, run: Run) -> Start | None:
 
     One at a time: its step stands somewhere from then on, and may hold others.
     """
+    if run.late:
+        return _next_beside_late(plan, run)
     while candidates := run.stirred & run.waiting_mask:
         bit = candidates & -candidates
         run.stirred &= ~bit
@@ -85,11 +88,10 @@ def _is_next(plan: Plan, run: Run, join: Join) -> bool:
         return True
     if others & ~reach.downstream:
         return False
-    group = others | reach.bit
-    return _first_of(plan, run, group) == reach.bit
+    return _first_of(plan, others | reach.bit) == reach.bit
 
 
-def _first_of(plan: Plan, run: Run, group: int) -> int:
+def _first_of(plan: Plan, group: int) -> int:
     """The first of a group in declaration order; quorums that are not met yet stand back for the others."""
     first = group & -group
     while group:
@@ -101,28 +103,86 @@ def _first_of(plan: Plan, run: Run, group: int) -> int:
     return first
 
 
+def _next_beside_late(plan: Plan, run: Run) -> Start | None:
+    """The same, where a token that is late for a quorum is none that can still arrive there (3.4)."""
+    behind = {bit: _waiting_before(plan, run, bit) for bit in _bits(run.waiting_mask)}
+    for bit in behind:
+        group = _all_behind(bit, behind)
+        if any(not _all_behind(other, behind) & bit for other in _bits(group)):
+            continue
+        if not any(_is_held(plan, run, other) for other in _bits(group)) and _first_of(plan, group) == bit:
+            return _start(plan, run, plan.nodes[plan.joins[bit]])
+    return None
+
+
+def _waiting_before(plan: Plan, run: Run, bit: int) -> int:
+    """The joins where somebody waits who can still come to this one."""
+    index = plan.joins[bit]
+    found = 0
+    for other in _bits(_join_at(plan, bit).reach.watched & run.waiting_mask & ~bit):
+        if not all(index in run.branches[each.branch].late for each in run.waiting[plan.joins[other]]):
+            found |= other
+    return found
+
+
+def _all_behind(bit: int, behind: dict[int, int]) -> int:
+    group, todo = bit, behind[bit]
+    while todo & ~group:
+        other = todo & ~group & -(todo & ~group)
+        group |= other
+        todo |= behind[other]
+    return group
+
+
+def _is_held(plan: Plan, run: Run, bit: int) -> bool:
+    """A running step can still come to the join."""
+    reach = _join_at(plan, bit).reach
+    if not reach.watched & run.live_mask:
+        return False
+    index = plan.joins[bit]
+    return any(
+        branch.step is not None and plan.nodes[branch.step.node].place & reach.watched and index not in branch.late
+        for branch in run.branches.values()
+    )
+
+
+def _join_at(plan: Plan, bit: int) -> Join:
+    found = plan.nodes[plan.joins[bit]].join
+    assert found is not None
+    return found
+
+
+def _bits(mask: int) -> list[int]:
+    """Each bit of a mask, lowest (first declared) first."""
+    found = []
+    while mask:
+        found.append(mask & -mask)
+        mask &= mask - 1
+    return found
+
+
 def _start(plan: Plan, run: Run, node: PlanNode) -> Start:
     """Take the arrivals waiting at a join and make them one step."""
     assert node.join is not None
     arrivals = run.waiting.pop(node.index)
     run.waiting_mask &= ~node.join.reach.bit
-    arrivals.sort(key=lambda arrival: (arrival.edge, place_of(run, run.branches[arrival.branch])))
+    arrivals.sort(key=lambda arrival: (arrival.edge, run.branches[arrival.branch].label))
+    for arrival in arrivals:
+        run.branches[arrival.branch].heading = -1
     short = _short_of_quorum(node, node.join, arrivals)
     if node.join.quorum and short is None:
         _mark_late(plan, run, node, node.join)
     branch, conflict = _gather(plan, run, arrivals)
-    error = next((arrival.error for arrival in arrivals if arrival.error is not None), None)
+    error = next((arrival.error for arrival in reversed(arrivals) if arrival.error is not None), None)
     sources = tuple(arrival.source for arrival in arrivals)
     step = Step(node.index, branch.id, branch.ordinal, branch.seed, _inputs_of(arrivals), error, sources)
     run.tell(Note("join_started", node.id, {"sources": [_source(plan, arrival) for arrival in arrivals]}))
     if conflict is not None and short is None:
-        short = ErrorInfo(
-            "StateConflict", conflict.code, str(conflict), node.id, names=("StateConflict", "StepError")
-        )
+        short = ErrorInfo("StateConflict", conflict.code, str(conflict), node.id, names=("StateConflict", "StepError"))
     return step, short
 
 
-def _gather(plan: Plan, run: Run, arrivals: Sequence[Arrival]) -> tuple[Branch, Exception | None]:
+def _gather(plan: Plan, run: Run, arrivals: Sequence[Arrival]) -> tuple[Branch, StateConflict | None]:
     branches = [run.branches[arrival.branch] for arrival in arrivals]
     if len(branches) == 1:
         return branches[0], None
@@ -154,15 +214,20 @@ def _mark_late(plan: Plan, run: Run, node: PlanNode, join: Join) -> None:
     """Whoever is live and could still reach the quorum is too late for this start (semantics 3.4)."""
     late = frozenset((node.index,))
     for branch in run.branches.values():
-        if branch.step is not None and plan.nodes[branch.step.node].place & join.reach.watched:
+        if _place_of(plan, branch) & join.reach.watched:
+            run.late += not branch.late
             branch.late |= late
-    for other, arrivals in run.waiting.items():
-        other_join = plan.nodes[other].join
-        if other_join is not None and other_join.reach.bit & join.reach.watched:
-            for arrival in arrivals:
-                run.branches[arrival.branch].late |= late
+
+
+def _place_of(plan: Plan, branch: Branch) -> int:
+    """Where a branch's token stands, runs or waits, or will when it arrives."""
+    if branch.step is not None:
+        return plan.nodes[branch.step.node].place
+    if branch.heading < 0:
+        return 0
+    node = plan.nodes[branch.heading]
+    return node.place if node.join is None else node.join.reach.bit
 
 
 def _source(plan: Plan, arrival: Arrival) -> str:
     return plan.nodes[arrival.source].id if arrival.source >= 0 else "start"
-

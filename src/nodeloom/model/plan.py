@@ -78,10 +78,10 @@ class PlanNode(msgspec.Struct, frozen=True):
 
     Attributes:
         always: the edges taken whatever happens, when no edge of the node has a condition.
-        tests: edges tried in order when some have one; `otherwise` those taken when none of them held.
+        tests: the edges in order, when some have one; conditional: those that do.
         errors: edges for a failed step, in order. `routes`: target node id to the edge a Route takes.
         place: where a running step stands, as a mask (0: it reaches no join).
-        loops: it lies on a cycle. `before_quorum`: it can reach one.
+        heads: a cycle leads back to it, so its starts are counted. quick: nothing is to be counted or watched when it starts. `before_quorum`: it can reach one.
         names: the names its conditions use.
     """
 
@@ -90,14 +90,15 @@ class PlanNode(msgspec.Struct, frozen=True):
     type: str
     always: tuple[int, ...] | None
     tests: tuple[int, ...]
-    otherwise: tuple[int, ...]
+    conditional: tuple[int, ...]
     first: bool
     errors: tuple[int, ...]
     routes: dict[str, int]
     leaves: bool
     join: Join | None
     place: int
-    loops: bool
+    heads: bool
+    quick: bool
     before_quorum: bool
     names: frozenset[str]
 
@@ -136,30 +137,40 @@ class Plan(msgspec.Struct, frozen=True):
         """
         if node.always is not None:
             return node.always
+        if len(node.tests) == 1:
+            return node.tests if self.edges[node.tests[0]].holds(node, scope) else ()
+        held: dict[int, bool] = {}
+
+        def holds(index: int) -> bool:
+            if index not in held:
+                held[index] = self.edges[index].holds(node, scope)
+            return held[index]
+
         taken: list[int] = []
-        conditional = False
         for index in node.tests:
-            edge = self.edges[index]
-            if edge.edge.kind == "when":
-                if not edge.holds(node, scope):
+            kind = self.edges[index].edge.kind
+            if kind == "otherwise":
+                if any(holds(each) for each in node.conditional):
                     continue
-                conditional = True
+            elif kind == "when" and not holds(index):
+                continue
             taken.append(index)
             if node.first:
                 break
-        if not conditional and (not taken or not node.first):
-            taken.extend(node.otherwise)
-        return tuple(sorted(taken))
+        return tuple(taken)
 
     def cycle_of(self, index: int) -> list[int]:
         """The nodes of a shortest way from a node round to itself; the node alone when there is none."""
+        targets: dict[int, list[int]] = {}
+        for edge in self.edges:
+            targets.setdefault(edge.source, []).append(edge.target)
         came_from: dict[int, int] = {}
         todo = [index]
         for at in todo:
-            for edge in self.edges:
-                if edge.source == at and edge.target not in came_from:
-                    came_from[edge.target] = at
-                    todo.append(edge.target)
+            for target in targets.get(at, ()):
+                if target not in came_from:
+                    came_from[target] = at
+                    todo.append(target)
         way = [index]
         while came_from.get(way[-1], index) != index:
             way.append(came_from[way[-1]])
@@ -172,4 +183,3 @@ class Plan(msgspec.Struct, frozen=True):
             if not wanted or any(name in wanted for name in names):
                 return (index,)
         return ()
-

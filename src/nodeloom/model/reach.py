@@ -109,10 +109,7 @@ def reach_of(successors: Successors, joins: Collection[int]) -> Reach:
     return Reach(
         tuple(0 if place is None else 1 << place for place in running),
         {node: JoinReach(1 << place, watched[place], downstream[place]) for node, place in join_place.items()},
-        {
-            1 << place: mask | (1 << place if place < len(join_place) else 0)
-            for place, mask in enumerate(downstream)
-        },
+        {1 << place: mask | (1 << place if place < len(join_place) else 0) for place, mask in enumerate(downstream)},
     )
 
 
@@ -120,9 +117,7 @@ def _leads_to(places: Sequence[int | None]) -> list[int]:
     return [place for place in dict.fromkeys(places) if place is not None]
 
 
-def _running_places(
-    successors: Successors, join_place: dict[int, int], fork_place: dict[int, int]
-) -> list[int | None]:
+def _running_places(successors: Successors, join_place: dict[int, int], fork_place: dict[int, int]) -> list[int | None]:
     """For a step of each node: the place of the fork it is, or of the next join or fork on its only way."""
     unknown = -1
     found: list[int | None] = [fork_place.get(node, unknown) for node in range(len(successors))]

@@ -12,7 +12,18 @@ from typing import Any
 
 from .values import Gathered
 
-__all__ = ["NAMED", "Reducer", "add", "append", "as_reducer", "extend", "maximum", "messages", "minimum", "union"]
+__all__ = [
+    "NAMED",
+    "Reducer",
+    "add",
+    "append",
+    "as_reducer",
+    "extend",
+    "maximum",
+    "messages",
+    "minimum",
+    "union",
+]
 
 
 class Reducer:

@@ -1,11 +1,12 @@
 """A run: everything that changes while a graph executes, as plain data (semantics 1.2).
 
-A **token** is a live place in the run. It sits at the tip of a **branch**: the stretch from a fork (or the start)
-to where the token is. A fork makes the branch a parent and gives each token a branch of its own; when a fork's
-tokens have met again, the parent goes on. What a branch wrote is kept only while its fork is open.
+A **token** is a live place in the run. It sits at the tip of a **branch**, from a fork (or the start) to where the
+token is. A fork keeps the forked branch as the parent of one branch a token; when those have met again, what is
+left of them takes the parent's place.
 
-A **segment** is a branch's place among all the branches of the run, in the order of their forks. It gives the
-order of arrivals, and remembers what ended branches leave to the result.
+While there are several branches, what is written is kept in **stretches**: what one branch wrote between two forks
+or joins, once, and which branches have it in their past. A branch's **trail** is its past as stretches, in the
+order a join applies them. What every branch has in its past is forgotten.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ from typing import Any, Literal
 import msgspec
 
 from .state import Log
-from .values import Gathered, Values, owned
+from .values import Values
 
 __all__ = [
     "Arrival",
-    "Base",
     "Branch",
     "Cancelled",
     "Completed",
@@ -32,10 +32,10 @@ __all__ = [
     "Outcome",
     "Run",
     "RunResult",
-    "Segment",
     "Seed",
     "Send",
     "Step",
+    "Stretch",
     "Suspended",
     "digest",
 ]
@@ -136,8 +136,13 @@ Outcome = Completed | Failed | Cancelled | Suspended
 
 
 class Arrival(msgspec.Struct):
-    """A token waiting at a join: the edge it came by, its branch, and what it brought."""
+    """A token on its way to a node, or waiting at a join: its branch, and what it brings.
 
+    Attributes:
+        edge: the edge it comes by; below zero for a start of the run, in order. source: the node it left, or -1.
+    """
+
+    node: int
     edge: int
     branch: int
     source: int
@@ -145,72 +150,65 @@ class Arrival(msgspec.Struct):
     error: ErrorInfo | None = None
 
 
-class Branch(msgspec.Struct):
-    """A stretch of the run, from a fork to where its token is; or, with children, to the fork that ended it.
+class Stretch(msgspec.Struct):
+    """What one branch wrote between two forks or joins, or several whose pasts are alike.
 
     Attributes:
-        parents: the branches it comes from; several after a join whose fork is still open.
-        children: the branches that come from it.
-        state: its view of the flowing state; None where nobody has asked yet (then it is the parent's plus
-            `writes`). outputs: likewise, by node id, plus `produced`.
-        writes, produced: what it wrote since its fork; None at the root, where no join can ask.
-        writers: key to the node that wrote it, where a declared state wants conflicts named.
+        seen_by: the branches that have it in their past.
+        writes, produced: updates of the state, and outputs by node id.
+        writers: replaced key to the node that wrote it, where a declared state wants conflicts named.
+    """
+
+    id: int
+    seen_by: set[int]
+    writes: Log = msgspec.field(default_factory=dict)
+    produced: dict[str, Values] = msgspec.field(default_factory=dict)
+    writers: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Branch(msgspec.Struct):
+    """A token's way from a fork to where it is or where it ended; or, with children, a way that has forked.
+
+    Attributes:
+        parent: the fork it comes from; -1 where none is open. children: the branches of its own fork.
+        state, outputs: its view of the flowing state, and of the outputs by node id; None where nobody has asked
+            yet (then they are the parent's, plus what its trail adds).
+        trail: the stretches of its past, in order. stretch: the one it is writing, -1 for none.
+        latest: replaced key to the stretches whose write of it is unsuperseded here (declared states only).
+        label, before, after: its place among the branches; see `order`.
         late: the quorums it is too late for.
+        step: what its token executes; else heading: the node it goes to, or the join it waits at.
+        solo: it is the only branch, of a run whose writes need no care.
+        over: its token has ended. final: what ended tokens returned last. failures: those that no edge caught.
     """
 
     id: int
     seed: Seed
-    parents: list[int]
+    parent: int = -1
     state: Values | None = None
     outputs: Values | None = None
-    writes: Log | None = None
-    produced: dict[str, Values] | None = None
-    writers: dict[str, int] | None = None
     ordinal: int = 0
     absorbed: int = -1
     children: set[int] = msgspec.field(default_factory=set)
-    segment: int = -1
-    late: frozenset[int] = frozenset()
-    step: Step | None = None
-    wait: str | None = None
-
-
-class Segment(msgspec.Struct):
-    """A branch's place in the order of forks, and what it leaves to the result.
-
-    Attributes:
-        label: compares with other segments' labels. before, after: neighbours, -1 at the ends.
-        writes, outputs, finals: what was written, produced, and last returned here.
-        open: its token is still live. pinned: a failure refers to it.
-    """
-
-    id: int
-    label: int
+    trail: list[int] = msgspec.field(default_factory=list)
+    stretch: int = -1
+    latest: dict[str, frozenset[int]] = msgspec.field(default_factory=dict)
+    label: int = 0
     before: int = -1
     after: int = -1
-    writes: Log = msgspec.field(default_factory=dict)
-    outputs: dict[str, Values] = msgspec.field(default_factory=dict)
-    finals: dict[str, Any] = msgspec.field(default_factory=dict)
-    open: bool = True
-    pinned: bool = False
-
-
-class Base(msgspec.Struct):
-    """A reduced key's value before the segments; of a list that only grows, its length then."""
-
-    value: Any
-    length: int = -1
-
-    def kept(self) -> Any:
-        """The value as it was, for the result to build on."""
-        return Gathered(self.value[: self.length]) if self.length >= 0 else owned(self.value)
+    late: frozenset[int] = frozenset()
+    step: Step | None = None
+    heading: int = -1
+    wait: str | None = None
+    over: bool = False
+    solo: bool = False
+    final: dict[str, Any] | None = None
+    failures: tuple[Failure, ...] = ()
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A failure that no edge caught, and the segment and branch where it happened."""
+    """A failure that no edge caught, and the node where it happened."""
 
-    segment: int
-    branch: int
     node: int
     error: ErrorInfo
 
@@ -228,16 +226,16 @@ class Run(msgspec.Struct):
 
     Attributes:
         status: `running`, then `completed` or `failed` (`cancelled` is the runner's word).
-        steps: how many were started. rounds: node index to starts, for nodes on cycles.
-        tokens: how many are live. ready: steps to execute next, in order.
+        steps: how many were started. rounds: node index to starts, for the heads of cycles.
+        tokens: how many are live. late: how many of them are late for a quorum.
+        ready: steps to execute next, in order. flight: tokens between two nodes, while folding.
+        branches: the live, the forked, and neighbours that ended as one. stretches: what they wrote.
         live: place to the number of steps standing there; live_mask the places with any.
         waiting: join to the arrivals waiting there; waiting_mask their places.
         stirred: joins whose turn may have come.
-        stopping: a failure has stopped it; nothing new starts.
-        base: the reduced keys as they were when the segments began.
-        kept: an ended token has left something in the segments, so they stay.
-        ended, final: the last branch, and what it returned, of a run without forks.
-        notes: what to tell watchers; None when nobody watches.
+        failed: a failure that no edge caught is recorded.
+        stopping: nothing new starts. abandoned: ready steps that will not.
+        dropped: arrivals that were late. notes: what to tell watchers; None when nobody watches.
     """
 
     id: str
@@ -246,22 +244,21 @@ class Run(msgspec.Struct):
     steps: int = 0
     rounds: dict[int, int] = msgspec.field(default_factory=dict)
     tokens: int = 0
+    late: int = 0
     ready: list[Step] = msgspec.field(default_factory=list)
+    flight: list[Arrival] = msgspec.field(default_factory=list)
     branches: dict[int, Branch] = msgspec.field(default_factory=dict)
     next_branch: int = 0
+    stretches: dict[int, Stretch] = msgspec.field(default_factory=dict)
+    next_stretch: int = 0
     live: dict[int, int] = msgspec.field(default_factory=dict)
     live_mask: int = 0
     waiting: dict[int, list[Arrival]] = msgspec.field(default_factory=dict)
     waiting_mask: int = 0
     stirred: int = 0
-    segments: dict[int, Segment] = msgspec.field(default_factory=dict)
-    next_segment: int = 0
-    failures: list[Failure] = msgspec.field(default_factory=list)
+    failed: bool = False
     stopping: bool = False
-    base: dict[str, Base] = msgspec.field(default_factory=dict)
-    kept: bool = False
-    ended: Branch | None = None
-    final: Values | None = None
+    abandoned: list[Step] = msgspec.field(default_factory=list)
     dropped: int = 0
     notes: list[Note] | None = None
 

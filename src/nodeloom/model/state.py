@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .reducers import Reducer
-from .values import Gathered, Values, merge
+from .values import Gathered, Values, freeze, merge
 
 __all__ = ["Log", "StateSchema", "apply", "apply_log", "concat", "log", "start_values"]
 
@@ -26,7 +26,7 @@ class StateSchema:
         types: key to its declared type in words, for documents and messages.
     """
 
-    __slots__ = ("defaults", "keys", "reducers", "types", "validate")
+    __slots__ = ("defaults", "keys", "plain", "reducers", "types", "validate")
 
     def __init__(
         self,
@@ -41,6 +41,8 @@ class StateSchema:
         self.reducers = dict(reducers or {})
         self.validate = validate
         self.types = dict(types or {})
+        # Nothing declared: updates are written as they come, which is the common case and the quick one.
+        self.plain = keys is None and not self.reducers
 
     @property
     def declared(self) -> bool:
@@ -56,12 +58,10 @@ class StateSchema:
 
 def start_values(schema: StateSchema, inputs: Mapping[str, Any]) -> Values:
     """The state a run begins with: its inputs, on top of the defaults."""
-    if schema.keys is None and not schema.defaults:
-        return Values(inputs)
-    values = {key: make() for key, make in schema.defaults.items()}
     keys = schema.keys
+    values = {key: make() for key, make in schema.defaults.items()}
     values.update(inputs if keys is None else {key: inputs[key] for key in inputs if key in keys})
-    return Values(values)
+    return freeze(values)
 
 
 def apply(values: Values, updates: Mapping[str, Any], schema: StateSchema) -> None:

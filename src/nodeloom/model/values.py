@@ -13,9 +13,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-__all__ = ["EMPTY", "Gathered", "Lent", "Values", "freeze", "lend", "merge", "owned"]
+__all__ = ["EMPTY", "Gathered", "Lent", "Values", "freeze", "lend", "merge", "owned", "writable"]
 
 _set = dict.__setitem__
+_items = dict.items
+_values = dict.values
+_update = dict.update
+_become = object.__setattr__
 _has = dict.__contains__
 
 
@@ -31,14 +35,12 @@ class Values(dict[str, Any]):
 
     __slots__ = ()
 
-    def __getattribute__(self, name: str) -> Any:
-        if _has(self, name) and not _called_by_json():
+    def __getattr__(self, name: str) -> Any:
+        if _has(self, name):
             return self[name]
-        return dict.__getattribute__(self, name)
-
-    def __getattr__(self, name: str) -> NoReturn:
-        near = difflib.get_close_matches(name, [key for key in dict.keys(self) if isinstance(key, str)], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(map(str, dict.keys(self)))}"
+        known = [str(key) for key in dict.keys(self)]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
         raise AttributeError(f"no key {name!r} here{hint if self else ' (it is empty)'}")
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
@@ -48,8 +50,8 @@ class Values(dict[str, Any]):
         )
 
     __setattr__ = __delattr__ = _refuse
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def copy(self) -> dict[str, Any]:
         """A plain dict of one's own (shallow)."""
@@ -64,7 +66,21 @@ class Values(dict[str, Any]):
         return Values, (dict(self),)
 
 
-class Lent(Values):
+class Shadowing(Values):
+    """Values with a key that is also the name of a method of dict: as an attribute, the key wins.
+
+    A class of its own, because asking for the key first costs every attribute something.
+    """
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        if _has(self, name) and name[:2] != "__" and not _called_by_json():
+            return self[name]
+        return dict.__getattribute__(self, name)
+
+
+class Lent(Shadowing):
     """Values that other branches hold too: a dict, list or set in it is copied when it is first read."""
 
     __slots__ = ("_lent",)
@@ -115,7 +131,7 @@ class Gathered(list[Any]):
 
 
 EMPTY = Values()
-_CONTAINERS = frozenset({dict, list, set, Values, Lent, Gathered})
+_CONTAINERS = frozenset({dict, list, set, Values, Shadowing, Lent, Gathered})
 
 
 def freeze(values: Mapping[str, Any]) -> Values:
@@ -123,18 +139,31 @@ def freeze(values: Mapping[str, Any]) -> Values:
 
     A state or inputs view found at the top is a snapshot from here on, for the view itself moves with its run.
     """
-    if isinstance(values, Lent):
-        return Values(Lent.copy(values))
     frozen = Values(values)
-    for key, value in dict.items(frozen):
+    for value in _values(frozen):
         if type(value) in _VIEWS:
-            _set(frozen, key, Values(value) if isinstance(value, Values) else list(value))
+            _snapshot(frozen)
+            break
+    if not _METHODS.isdisjoint(frozen):
+        _become(frozen, "__class__", Shadowing)
     return frozen
+
+
+def _snapshot(frozen: Values) -> None:
+    for key, value in tuple(_items(frozen)):
+        if type(value) in _VIEWS:
+            _set(frozen, key, list(value) if type(value) is Gathered else writable(value))
+
+
+def writable(values: Mapping[str, Any]) -> Values:
+    """Values of the runtime's own, to write to; what lies below the top is still lent."""
+    view = lend(values) if isinstance(values, Values) else freeze(values)
+    return view if type(view) is Lent else freeze(view)
 
 
 def lend(values: Values) -> Values:
     """The same values for one of several holders."""
-    if isinstance(values, Lent):
+    if type(values) is Lent:
         lent = {key for key, value in dict.items(values) if type(value) in _CONTAINERS}
         plain = dict.copy(values)
     else:
@@ -149,8 +178,11 @@ def lend(values: Values) -> Values:
 
 def merge(values: Values, updates: Mapping[str, Any]) -> None:
     """Write updates into values: for the runtime only, which owns what it writes to."""
-    dict.update(values, updates)
-    if isinstance(values, Lent):
+    _update(values, updates)
+    kind = type(values)
+    if kind is Values and type(updates) is not Values and not _METHODS.isdisjoint(updates):
+        _become(values, "__class__", Shadowing)
+    elif kind is Lent:
         _lent_of(values).difference_update(updates)
 
 
@@ -165,12 +197,14 @@ def owned(value: Any) -> Any:
         return set(value)
     if kind is tuple:
         return tuple(owned(item) for item in value)
-    if kind is Values or kind is Lent:
-        return lend(value)
+    if kind in _VALUES:
+        return writable(value)
     return value
 
 
-_VIEWS = frozenset({Values, Lent, Gathered})
+_VALUES = frozenset({Values, Shadowing, Lent})
+_VIEWS = _VALUES | {Gathered}
+_METHODS = frozenset(name for name in dir(dict) if not name.startswith("_"))
 _lent_of = Lent.__dict__["_lent"].__get__
 
 
@@ -181,4 +215,4 @@ def _take_all(values: Lent) -> None:
 
 def _called_by_json() -> bool:
     # json's encoder asks a dict subclass for `items()` by name; with a key "items" it would get the key's value.
-    return sys._getframe(2).f_globals.get("__name__", "").startswith("json.")
+    return str(sys._getframe(2).f_globals.get("__name__", "")).startswith("json.")

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -24,14 +24,12 @@ if TYPE_CHECKING:
     from .graph import Graph
     from .node import Node
 
-__all__ = ["Context", "Live", "Runtime", "Services", "Shared", "StepFilter", "current_context", "entered"]
+__all__ = ["Context", "Live", "Runtime", "Services", "Shared", "StepFilter", "Walk", "current_context"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_current: contextvars.ContextVar[Context | None] = contextvars.ContextVar("nodeloom_context", default=None)
-entered = _current.set
-left = _current.reset
+_walk: contextvars.ContextVar[Walk | None] = contextvars.ContextVar("nodeloom_walk", default=None)
 
 
 class Shared(Protocol):
@@ -63,6 +61,32 @@ class Services(Protocol):
     async def run_inner(self, graph: Graph, inputs: Mapping[str, Any], ctx: Context) -> Values:
         """Run a graph as a step of another; its output."""
         ...
+
+
+class Walk:
+    """One token followed by one task: what is alive about its run, and the step it is at.
+
+    The task's context variable holds the walk, not the context: so a step sets one attribute, and no variable.
+
+    Attributes:
+        live: the run. context: the step this walk is at.
+    """
+
+    __slots__ = ("_token", "context", "live")
+
+    def __init__(self, live: Live, context: Context | None = None) -> None:
+        self.live = live
+        self.context = context
+        self._token: contextvars.Token[Walk | None] | None = None
+
+    def __enter__(self) -> Self:
+        self._token = _walk.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context = None
+        if self._token is not None:
+            _walk.reset(self._token)
 
 
 class Live:
@@ -105,6 +129,10 @@ class Live:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread = threading.get_ident()
 
+    def stop(self) -> None:
+        """Tell code on threads that it is not wanted any more."""
+        self.stopped = True
+
     def emit(self, type: EventType, ctx: Context | None = None, **data: Any) -> None:
         """Tell whoever watches; from any thread."""
         if self.watch is None:
@@ -136,33 +164,38 @@ class Context(msgspec.Struct, frozen=True):
         log: a logger under the node's identifier; its records carry node, run and step.
         http: the engine's HTTP client. resources: its named resources, as attributes.
         cancelled: True once the run was cancelled, for code on a thread to look at.
+        step, walk, live, node: the runtime's own.
     """
 
-    _step: Step
-    _live: Live
-    _node: Node
+    step: Step
+    walk: Walk
+    node: Node
     params: Any = None
     attempt: int = 1
     _memory: Memory | None = None
 
     @property
+    def live(self) -> Live:
+        return self.walk.live
+
+    @property
     def inputs(self) -> Values:
-        return self._step.inputs
+        return self.step.inputs
 
     @property
     def state(self) -> Values:
-        live = self._live
-        branch = live.run.branches[self._step.branch]
+        live = self.walk.live
+        branch = live.run.branches[self.step.branch]
         return branch.state if branch.state is not None else state_of(live.run, branch, live.plan.state)
 
     @property
     def outputs(self) -> Values:
-        live = self._live
-        return outputs_of(live.run, live.run.branches[self._step.branch], live.plan.state)
+        live = self.live
+        return outputs_of(live.run, live.run.branches[self.step.branch], live.plan.state)
 
     @property
     def error(self) -> Values | None:
-        return self._step.error.as_values() if self._step.error is not None else None
+        return self.step.error.as_values() if self.step.error is not None else None
 
     @property
     def memory(self) -> Memory:
@@ -175,23 +208,23 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def shared(self) -> Shared:
-        return self._live.services.shared
+        return self.live.services.shared
 
     @property
     def run_id(self) -> str:
-        return self._live.run.id
+        return self.live.run.id
 
     @property
     def node_id(self) -> str:
-        return self._live.plan.nodes[self._step.node].id
+        return self.live.plan.nodes[self.step.node].id
 
     @property
     def step_id(self) -> str:
-        return self._step.id(self.node_id)
+        return self.step.id(self.node_id)
 
     @property
     def trace_id(self) -> str:
-        return self._live.trace_id or digest(self.run_id.encode()).hex()
+        return self.live.trace_id or digest(self.run_id.encode()).hex()
 
     @property
     def span_id(self) -> str:
@@ -199,74 +232,74 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def parent_span_id(self) -> str | None:
-        return self._live.parent_span_id
+        return self.live.parent_span_id
 
     @property
     def graph(self) -> Graph | None:
-        return self._live.graph
+        return self.live.graph
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        return self._live.metadata
+        return self.live.metadata
 
     @property
     def config(self) -> Mapping[str, Any]:
-        return self._live.config
+        return self.live.config
 
     @property
     def runtime(self) -> Any:
-        return Runtime(self) if self._live.runtime is None else self._live.runtime
+        return Runtime(self) if self.live.runtime is None else self.live.runtime
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        return logging.LoggerAdapter(logging.getLogger(self._node.identifier), log_fields(self))
+        return logging.LoggerAdapter(logging.getLogger(self.node.identifier), log_fields(self))
 
     @property
     def http(self) -> Any:
-        return self._live.services.resource("http")
+        return self.live.services.resource("http")
 
     @property
     def resources(self) -> Resources:
-        return Resources(self._live.services)
+        return Resources(self.live.services)
 
     @property
     def cancelled(self) -> bool:
-        return self._live.stopped
+        return self.live.stopped
 
     def resource(self, name: str) -> Any:
         """The engine's shared resource of that name, opened on first use."""
-        return self._live.services.resource(name)
+        return self.live.services.resource(name)
 
     def setting(self, name: str) -> Any:
         """A setting of the engine, as `file_roots`."""
-        return self._live.services.setting(name)
+        return self.live.services.setting(name)
 
     def stream(self, chunk: Any) -> None:
         """Send a chunk to whoever watches the run, at once; from any thread."""
-        self._live.emit("chunk", self, chunk=chunk)
+        self.live.emit("chunk", self, chunk=chunk)
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell watchers how far the step is: `done` of `total`, in units of the node's own."""
-        self._live.emit("progress", self, done=done, total=total, message=message)
+        self.live.emit("progress", self, done=done, total=total, message=message)
 
     async def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function on a thread of the engine's, and await its value."""
-        return await self._live.services.offload(function, *args, **kwargs)
+        return await self.live.services.offload(function, *args, **kwargs)
 
     async def run_inner(self, graph: Graph, inputs: Mapping[str, Any]) -> Values:
         """Run a graph as part of this step, and give its output."""
-        return await self._live.services.run_inner(graph, inputs, self)
+        return await self.live.services.run_inner(graph, inputs, self)
 
     def scope(self) -> dict[str, Any]:
         """The names an expression in the node's params may use (semantics 12.1)."""
-        run = self._live.run
+        run = self.live.run
         scope: dict[str, Any] = {
             "inputs": self.inputs,
             "state": self.state,
             "outputs": self.outputs,
             "run": {"inputs": run.inputs, "id": run.id},
         }
-        if self._step.error is not None:
+        if self.step.error is not None:
             scope["error"] = self.error
         return scope
 
@@ -322,7 +355,7 @@ class StepFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Fill in what the record does not have yet."""
-        ctx = _current.get()
+        ctx = current_context()
         fields = log_fields(ctx) if ctx is not None else {"node": None, "run": None, "step": None}
         for key, value in fields.items():
             if not hasattr(record, key):
@@ -337,4 +370,5 @@ def log_fields(ctx: Context) -> dict[str, Any]:
 
 def current_context() -> Context | None:
     """The context of the step this code runs in, or None outside of one."""
-    return _current.get()
+    walk = _walk.get()
+    return walk.context if walk is not None else None

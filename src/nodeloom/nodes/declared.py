@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from ..errors import DefinitionError, ParamsError, Problem
 from ..model.reducers import NAMED, Reducer, as_reducer
@@ -44,7 +44,7 @@ def state_schema(declared: Any) -> StateSchema:
     if isinstance(declared, StateSchema):
         return declared
     if isinstance(declared, Mapping):
-        return schema_from_document(declared)
+        return schema_from_document(cast("Mapping[str, Any]", declared))
     if isinstance(declared, type):
         return schema_from_class(declared)
     raise DefinitionError(f"state is a class (State, dataclass, TypedDict, pydantic model), not {declared!r}")
@@ -83,9 +83,7 @@ def schema_from_document(declared: Mapping[str, Any]) -> StateSchema:
             defaults[key] = fresh(rules["default"])
         if "reducer" in rules:
             if rules["reducer"] not in NAMED:
-                raise DefinitionError(
-                    f"state.{key}: no reducer {rules['reducer']!r}; use one of {', '.join(NAMED)}"
-                )
+                raise DefinitionError(f"state.{key}: no reducer {rules['reducer']!r}; use one of {', '.join(NAMED)}")
             reducers[key] = NAMED[rules["reducer"]]
     return StateSchema(
         frozenset(types),
@@ -112,17 +110,17 @@ def _reducer_of(hint: Any) -> Reducer | None:
 
 
 def _defaults(declared: type, keys: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
-    if dataclasses.is_dataclass(declared):
+    if "__dataclass_fields__" in vars(declared):
         return _dataclass_defaults(declared)
     if hasattr(declared, "model_fields"):
-        fields = declared.model_fields
-        return {
-            key: (lambda field=field: field.get_default(call_default_factory=True))
-            for key, field in fields.items()
-            if not field.is_required()
-        }
+        fields: Mapping[str, Any] = cast("Any", declared).model_fields
+        return {key: _model_default(field) for key, field in fields.items() if not field.is_required()}
     own = [base.__dict__ for base in reversed(declared.__mro__) if base not in (object, dict)]
     return {key: fresh(names[key]) for names in own for key in keys if key in names}
+
+
+def _model_default(field: Any) -> Callable[[], Any]:
+    return lambda: field.get_default(call_default_factory=True)
 
 
 def _dataclass_defaults(declared: Any) -> dict[str, Callable[[], Any]]:
@@ -145,7 +143,7 @@ def _validator(
         import pydantic
 
         checked = dict(inputs)
-        problems = []
+        problems: list[Problem] = []
         for key in inputs.keys() & types.keys():
             if key not in adapters:
                 config = pydantic.ConfigDict(arbitrary_types_allowed=True)
@@ -181,5 +179,3 @@ def _json_type(kind: Any) -> str:
     if isinstance(bare, type) and issubclass(bare, list | tuple | set | frozenset):
         return "array"
     return "object" if isinstance(bare, type) and issubclass(bare, dict) else "any"
-
-

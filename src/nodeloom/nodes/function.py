@@ -75,7 +75,11 @@ def node(
         "category": category,
     }
     given = {key: value for key, value in known.items() if value is not None}
-    return lambda decorated: _make(decorated, given, settings)
+
+    def decorate(decorated: Callable[..., Any]) -> FunctionNode:
+        return _make(decorated, given, settings)
+
+    return decorate
 
 
 def _make(function: Callable[..., Any], given: dict[str, Any], settings: dict[str, Any]) -> FunctionNode:

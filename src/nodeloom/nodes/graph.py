@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ..errors import DefinitionError, ExpressionError, GraphError, ParamsError, Problem
 from ..expressions import Template, compile_template, template_problems
@@ -23,7 +23,7 @@ from .wiring import Wire, as_wirable, rewire
 if TYPE_CHECKING:
     from .registry import Registry
 
-__all__ = ["Graph", "GraphNode", "PARAM_NAMES"]
+__all__ = ["PARAM_NAMES", "Graph", "GraphNode"]
 
 PARAM_NAMES = ("inputs", "state", "outputs", "run", "error")
 OUTPUT_NAMES = ("outputs", "state", "run")
@@ -81,10 +81,11 @@ class Graph:
         self.name = declaration.name
         self.declaration = declaration
         self.inputs = inputs
+        self.document_extras: dict[str, Any] = {}  # what a document keeps beside the graph, as `ui`
         self.output_templates = dict(outputs) if outputs is not None else None
         self.nodes: dict[str, Node] = {node.id: node for node in nodes}
-        problems = [*problems_of(declaration), *_param_problems(nodes, declaration), *_port_problems(self)]
-        problems += _output_problems(outputs, declaration)
+        problems = [*problems_of(declaration), *_param_problems(nodes, declaration)]
+        problems += [*port_problems(declaration, self.nodes), *_output_problems(outputs, declaration)]
         if any(problem.severity == "error" for problem in problems):
             raise GraphError(problems, f"graph {self.name}")
         self._warnings = problems
@@ -143,9 +144,7 @@ class Graph:
         Raises:
             RunFailed: with `.result`. ParamsError: inputs that do not fit.
         """
-        return await current_host().run(
-            self, inputs, run_id=run_id, check=check, metadata=metadata, config=config
-        )
+        return await current_host().run(self, inputs, run_id=run_id, check=check, metadata=metadata, config=config)
 
     def run_sync(self, inputs: Mapping[str, Any] | None = None, **options: Any) -> RunResult:
         """The same from code that is not async."""
@@ -195,19 +194,27 @@ class Graph:
 
     @classmethod
     def assemble(
-        cls, declaration: Declaration, nodes: Sequence[Node], inputs: Any, outputs: Mapping[str, Any] | None
+        cls,
+        declaration: Declaration,
+        nodes: Sequence[Node],
+        inputs: Any,
+        outputs: Mapping[str, Any] | None,
+        warnings: Sequence[Problem] = (),
     ) -> Graph:
-        """A graph of nodes that are wired by a declaration instead of by `>>`."""
+        """A graph of nodes that are wired by a declaration instead of by `>>`; `warnings` are its validate's."""
         graph = cls.__new__(cls)
         graph._set_up(declaration, nodes, inputs, outputs)
+        if warnings:
+            graph._warnings = list(warnings)
         return graph
 
     @classmethod
     def alone(cls, node: Node) -> Graph:
         """A graph of one node without its edges; the node stays free to be wired."""
+        frozen = node.frozen
         declaration = Declaration(node.id, (node.spec(),), (), (node.id,), state_schema(None))
         graph = cls.assemble(declaration, [node], None, None)
-        object.__setattr__(node, "frozen", False)
+        object.__setattr__(node, "frozen", frozen)
         return graph
 
     def __repr__(self) -> str:
@@ -263,12 +270,10 @@ def _declare(
 ) -> Declaration:
     if on_failure not in ("fail", "continue"):
         raise DefinitionError(f"on_failure is 'fail' or 'continue', not {on_failure!r}")
-    if max_steps is not None and (not isinstance(max_steps, int) or max_steps < 1):
+    if max_steps is not None and not _is_count(max_steps):
         raise DefinitionError(f"max_steps is a whole number from 1, not {max_steps!r}")
     edges = tuple(
-        Edge(
-            wire.source.id, wire.target.id, wire.kind, wire.when, wire.predicate, wire.errors, wire.metadata
-        )
+        Edge(wire.source.id, wire.target.id, wire.kind, wire.when, wire.predicate, wire.errors, wire.metadata)
         for wire in wires
     )
     return Declaration(
@@ -284,11 +289,15 @@ def _declare(
     )
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 def _param_problems(nodes: Sequence[Node], declaration: Declaration) -> list[Problem]:
     """Templates in params that cannot be parsed, or name what does not exist."""
     ids = frozenset(node.id for node in nodes)
     lines = {spec.id: spec.line for spec in declaration.nodes}
-    problems = []
+    problems: list[Problem] = []
     for node in nodes:
         for where, error in template_problems(rendered_params(node), PARAM_NAMES, "params"):
             problems.append(Problem("template", str(error), node.id, where, line=lines[node.id]))
@@ -331,19 +340,19 @@ def _output_problems(outputs: Mapping[str, Any] | None, declaration: Declaration
     return problems
 
 
-def _port_problems(graph: Graph) -> list[Problem]:
+def port_problems(declaration: Declaration, nodes: Mapping[str, Node]) -> list[Problem]:
     """Typed ports that do not fit: an input nobody before the node gives."""
     incoming: dict[str, list[str]] = {}
-    for edge in graph.declaration.edges:
+    for edge in declaration.edges:
         if edge.kind != "error":
             incoming.setdefault(edge.target, []).append(edge.source)
-    problems = []
-    for node in graph.nodes.values():
+    problems: list[Problem] = []
+    for node in nodes.values():
         wanted = getattr(type(node), "Inputs", None)
         sources = incoming.get(node.id, [])
-        if wanted is None or not sources or node.id in graph.declaration.starts:
+        if wanted is None or not sources or node.id in declaration.starts:
             continue
-        known = [getattr(type(graph.nodes[source]), "Outputs", None) for source in sources if source in graph.nodes]
+        known = [getattr(type(nodes[source]), "Outputs", None) for source in sources if source in nodes]
         if any(ports is None for ports in known):
             continue
         given = {name for ports in known for name in ports.model_fields}  # type: ignore[union-attr]
@@ -361,19 +370,18 @@ def _checked(declared: Any, given: Mapping[str, Any], name: str) -> Mapping[str,
 
         model = validate(declared, given, subject=f"graph {name}")
         return model.model_dump() if model is not None else given
-    rules = {key: {"type": rule} if isinstance(rule, str) else dict(rule or {}) for key, rule in declared.items()}
+    rules: dict[str, dict[str, Any]] = {
+        key: {"type": rule} if isinstance(rule, str) else dict(rule or {})
+        for key, rule in cast("Mapping[str, Any]", declared).items()
+    }
     missing = [
         key for key, rule in rules.items() if key not in given and "default" not in rule and rule.get("required", True)
     ]
     if missing:
-        problems = [
-            Problem("inputs", "is required: give it, as -i name=value or in --inputs", field=f"inputs.{key}")
-            for key in missing
-        ]
+        what = "is required: give it, as -i name=value or in --inputs"
+        problems = [Problem("inputs", what, field=f"inputs.{key}") for key in missing]
         lines = "".join(f"\n  - {problem}" for problem in problems)
         raise ParamsError(f"inputs of graph {name} are not complete{lines}", problems)
-    filled = {**{key: rule["default"] for key, rule in rules.items() if "default" in rule}, **given}
+    defaults = {key: rule["default"] for key, rule in rules.items() if "default" in rule}
     validate_types = schema_from_document({key: rule.get("type", "any") for key, rule in rules.items()}).validate
-    return validate_types(filled) if validate_types is not None else filled
-
-
+    return validate_types({**defaults, **given}) if validate_types is not None else given

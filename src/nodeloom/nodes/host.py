@@ -6,29 +6,28 @@ when it is imported (`nodeloom` imports it), so the floors below never name it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol
 
 from ..errors import NodeloomError
 from ..model.run import RunResult
 from ..model.values import Values
 from .event import Event
 
-if TYPE_CHECKING:
-    from .graph import Graph
-    from .node import Node
-
 __all__ = ["Host", "announce", "current_host", "run_sync"]
 
 
 class Host(Protocol):
-    """What a definition asks of an engine."""
+    """What a definition asks of an engine; the options are those of `Graph.run` and `Node.__call__`."""
 
-    async def run(self, graph: Graph, inputs: Mapping[str, Any] | None, **options: Any) -> RunResult: ...
+    @property
+    def run(self) -> Callable[..., Awaitable[RunResult]]: ...
 
-    def stream(self, graph: Graph, inputs: Mapping[str, Any] | None, **options: Any) -> AsyncIterator[Event]: ...
+    @property
+    def stream(self) -> Callable[..., AsyncIterator[Event]]: ...
 
-    async def call(self, node: Node, inputs: Any, **options: Any) -> Values: ...
+    @property
+    def call(self) -> Callable[..., Awaitable[Values]]: ...
 
 
 _hosts: list[Callable[[], Host]] = []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from typing import Any
 
 from ..model.values import owned
 
-__all__ = ["Memory"]
+__all__ = ["Memory", "Parted"]
 
 
 class Memory(MutableMapping[str, Any]):
@@ -19,12 +19,12 @@ class Memory(MutableMapping[str, Any]):
 
     __slots__ = ("_gone", "_kept", "_own")
 
-    def __init__(self, kept: dict[str, Any]) -> None:
+    def __init__(self, kept: MutableMapping[str, Any]) -> None:
         object.__setattr__(self, "_kept", kept)
         object.__setattr__(self, "_own", {})
         object.__setattr__(self, "_gone", set())
 
-    _kept: dict[str, Any]
+    _kept: MutableMapping[str, Any]
     _own: dict[str, Any]
     _gone: set[str]
 
@@ -60,6 +60,9 @@ class Memory(MutableMapping[str, Any]):
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
 
+    def __delattr__(self, name: str) -> None:
+        del self[name]
+
     def __repr__(self) -> str:
         return f"Memory({dict(self)!r})"
 
@@ -67,5 +70,35 @@ class Memory(MutableMapping[str, Any]):
         """Keep what the attempt changed."""
         for key in self._gone:
             self._kept.pop(key, None)
-        self._kept.update(self._own)
+        for key, value in self._own.items():  # a copy: the node may have handed the same list on
+            self._kept[key] = owned(value)
         self._gone.clear()
+
+
+class Parted(MutableMapping[str, Any]):
+    """Two mappings as one: the named keys are kept in the lasting one, all others in the passing one."""
+
+    __slots__ = ("_keys", "_lasting", "_passing")
+
+    def __init__(self, keys: Collection[str], lasting: dict[str, Any], passing: dict[str, Any]) -> None:
+        self._keys = keys
+        self._lasting = lasting
+        self._passing = passing
+
+    def _home(self, key: str) -> dict[str, Any]:
+        return self._lasting if key in self._keys else self._passing
+
+    def __getitem__(self, key: str) -> Any:
+        return self._home(key)[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._home(key)[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._home(key)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._lasting, *self._passing])
+
+    def __len__(self) -> int:
+        return len(self._lasting) + len(self._passing)

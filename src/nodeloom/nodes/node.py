@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from ..errors import DefinitionError, FrozenDefinition
 from ..expressions import has_template
@@ -14,8 +15,9 @@ from ..model.plan import NodeSpec
 from ..model.values import Values
 from .context import current_context, log_fields
 from .host import current_host, run_sync
+from .settings import LATER, RESERVED, setting
 from .signature import Signature, read_signature
-from .wiring import Group, Pending, Wirable, Wire, connect, error_name
+from .wiring import Group, Pending, Wirable, Wire, as_wirable, connect, error_name
 
 if TYPE_CHECKING:
     import pydantic
@@ -25,13 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["LATER", "RESERVED", "Node", "in_words", "snake_case"]
 
 Isolation = Literal["thread", "inline"]
-RESERVED = ("id", "join", "routing", "isolation", "memory", "pool")
-LATER = {
-    **dict.fromkeys(("policies", "batch"), "policies and batches"),
-    **dict.fromkeys(("rate", "order", "deadline", "watchdog", "on_miss", "on_overrun"), "clocks"),
-    **dict.fromkeys(("mailbox", "queue"), "actors"),
-}
-_OWN = frozenset({"params", "id", "join", "routing", "isolation", "memory", "pool", "wires", "frozen"})
+_OWN = frozenset({"params", "id", "wires", "frozen", "given", "made_with"})
 
 
 class Node(Wirable):
@@ -88,30 +84,33 @@ class Node(Wirable):
             cls.description = _first_paragraph(cls.__doc__)
         if "icon" in cls.__dict__ and not isinstance(cls.icon, str):
             raise DefinitionError(f"icon of {cls.__qualname__} is a name, as 'globe', not {cls.icon!r}")
-        if not isinstance(cls.version, int) or cls.version < 1:
+        if not _is_version(cls.version):
             raise DefinitionError(f"version of {cls.__qualname__} is a whole number from 1, not {cls.version!r}")
-        if "on_error" in cls.__dict__:
-            cls.error_hook = cls.__dict__["on_error"]
-            del cls.on_error
+        for word in RESERVED[1:]:
+            if word in cls.__dict__:
+                setattr(cls, word, setting(word, cls.__dict__[word], cls.__qualname__))
+        hook = cls.on_error
+        if hook is not Node.on_error and not hasattr(hook, "hook"):
+            cls.error_hook = hook
+            cls.on_error = _hook_or_edge(hook)
         cls._read_work()
 
     @classmethod
     def _read_work(cls) -> None:
         """Look at `work` (or `execute`) once, and find the params model."""
         own = cls.__dict__
-        if "work" in own or "execute" in own:
-            spelling = "work" if "work" in own else "execute"
-            cls.spelling = spelling
-            work = own[spelling]
+        written = _written(cls)
+        if written is not None:
+            cls.spelling, work = written
             static = isinstance(work, staticmethod)  # a function node's
-            function = work.__func__ if static else work
-            cls.signature = read_signature(function, cls.__qualname__, spelling=spelling, bound=static)
+            function = work.__func__ if isinstance(work, staticmethod | classmethod) else work
+            cls.signature = read_signature(function, cls.__qualname__, spelling=cls.spelling, bound=static)
             if cls.signature.params is not None:
                 cls.params_model = cls.signature.params
         if "Params" in own:
             cls.params_model = own["Params"]
 
-    def __new__(cls, *args: Any, **keywords: Any) -> Node:
+    def __new__(cls, *args: Any, **keywords: Any) -> Self:
         node = super().__new__(cls)
         object.__setattr__(node, "wires", [])
         object.__setattr__(node, "frozen", False)
@@ -141,12 +140,7 @@ class Node(Wirable):
         self._check_params()
 
     def _reserve(self, word: str, value: Any) -> None:
-        check = _CHECKS[word]
-        problem = check(value)
-        if problem:
-            raise DefinitionError(f"{word}={value!r} of {type(self).__qualname__}: {problem}")
-        if word == "memory" and not isinstance(value, bool):
-            value = tuple(value)
+        value = setting(word, value, type(self).__qualname__)
         if value is not None or word == "join":
             setattr(self, word, value)
 
@@ -171,13 +165,20 @@ class Node(Wirable):
         object.__setattr__(self, "params", model)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        self._stay_a_definition(f"{self.id}.{name} cannot be set")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._stay_a_definition(f"{self.id}.{name} cannot be deleted")
+        object.__delattr__(self, name)
+
+    def _stay_a_definition(self, problem: str) -> None:
         ctx = current_context()
-        if self.frozen or (ctx is not None and ctx._node is self):
+        if self.frozen or (ctx is not None and ctx.node is self):
             raise FrozenDefinition(
-                f"{self.id}.{name} cannot be set: a node is a definition, shared by every run. Return run data from "
+                f"{problem}: a node is a definition, shared by every run. Return run data from "
                 f"work (it flows in the state), or keep it in ctx.memory, which a node declares with memory=True"
             )
-        object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id!r}>"
@@ -193,16 +194,16 @@ class Node(Wirable):
         skip = ("wires", "frozen")
         return tuple((name, id(value)) for name, value in self.__dict__.items() if name not in skip)
 
-    def copy(self, *, id: str | None = None, **changes: Any) -> Node:
+    def copy(self, *, id: str | None = None, **changes: Any) -> Self:
         """The same definition in a second place, without its edges.
 
         Args:
             id: its node id; this one's by default. **changes: params or settings that differ.
         """
-        args, keywords = self.made_with
-        twin = type(self)(*args, **{**keywords, **changes, "id": id or self.id})
+        args, keywords = _made_anew(type(self), *self.made_with, changes)
+        twin = type(self)(*args, **{**keywords, "id": id or self.id})
         for name, value in self.__dict__.items():
-            if name not in _OWN and name not in ("given", "made_with"):
+            if name not in _OWN and name not in changes and not (changes and name in twin.__dict__):
                 object.__setattr__(twin, name, value)
         return twin
 
@@ -254,18 +255,24 @@ class Node(Wirable):
     ) -> Node:
         """An edge to `target`, with a condition in Python or as an expression, and metadata of the author's."""
         if isinstance(condition, str):
-            connect(Pending(self, "when", when=condition, metadata=metadata), target)
-        elif condition is not None:
-            connect(Pending(self, "when", predicate=condition, metadata=metadata), target)
+            source = Pending(self, "when", when=condition, metadata=metadata)
+        elif isinstance(condition, EdgeCondition):
+            source = Pending(self, "when", predicate=condition, metadata=metadata)
+        elif condition is None:
+            source = Pending(self, metadata=metadata)
         else:
-            connect(Pending(self, metadata=metadata), target)
+            what = f"an expression or an EdgeCondition, not {condition!r}"
+            raise DefinitionError(f"the condition of {self.id}.goto() is {what}")
+        for node in as_wirable(target).targets():
+            connect(source, node)
         return target
 
     def may_route(self, *targets: Node) -> Group:
         """Edges that only a `Route` returned by this node takes."""
-        for target in targets:
+        group = Group(targets)
+        for target in group.targets():
             connect(Pending(self, "route"), target)
-        return Group(targets)
+        return group
 
     # --- hooks; an author overrides those of interest
 
@@ -305,6 +312,21 @@ class Node(Wirable):
         logging.getLogger(self.identifier).info(text, extra={**known, "fields": fields})
 
 
+def _written(cls: type[Node]) -> tuple[str, Any] | None:
+    """The nearest `work` or `execute` that no base node has been read for yet: its own, or that of a mixin."""
+    for kind in cls.__mro__:
+        if kind is not cls and issubclass(kind, Node):
+            return None
+        for spelling in ("work", "execute"):
+            if spelling in kind.__dict__:
+                return spelling, kind.__dict__[spelling]
+    return None
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 def snake_case(name: str) -> str:
     """`FetchPage` as `fetch_page`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
@@ -329,47 +351,31 @@ def _holds_template(value: Any) -> bool:
     if isinstance(value, str):
         return has_template(value)
     if isinstance(value, Mapping):
-        return any(_holds_template(item) for item in value.values())
-    return isinstance(value, list | tuple) and any(_holds_template(item) for item in value)
+        return any(_holds_template(item) for item in cast("Mapping[Any, Any]", value).values())
+    return isinstance(value, list | tuple) and any(_holds_template(item) for item in cast("list[Any]", value))
 
 
-def _check_id(value: Any) -> str | None:
-    if isinstance(value, str) and value.isidentifier() and value.isascii():
-        return None
-    return "a node id is made of letters, digits and underscores, as fetch_page"
+def _made_anew(
+    kind: type[Node], args: tuple[Any, ...], keywords: Mapping[str, Any], changes: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a copy is made with: a param may be given by name or in `params`, and the change wins over both."""
+    if args and kind.__init__ is Node.__init__:
+        args, keywords = (), {"params": args[0], **keywords}
+    if args or not ("params" in keywords or "params" in changes):
+        return args, {**keywords, **changes}
+    params = {**(keywords.get("params") or {}), **(changes.get("params") or {})}
+    given = {word: value for word, value in keywords.items() if word not in params}
+    kept = {name: value for name, value in params.items() if name not in changes}
+    return (), {**given, **changes, "params": kept}
 
 
-def _one_of(*allowed: str) -> Callable[[Any], str | None]:
-    return lambda value: None if value in allowed else f"use one of {', '.join(map(repr, allowed))}"
+def _hook_or_edge(hook: Callable[[Any, BaseException], Any]) -> Any:
+    """An author's `on_error(self, error)` beside the wiring of that name: an exception is told, a class wired."""
 
+    @functools.wraps(hook)
+    def on_error(self: Node, *errors: Any) -> Any:
+        told = len(errors) == 1 and isinstance(errors[0], BaseException)
+        return hook(self, errors[0]) if told else Node.on_error(self, *errors)
 
-def _check_join(value: Any) -> str | None:
-    fine = value is None or value in ("all", "any") or isinstance(value, Quorum)
-    return None if fine else "use 'all', 'any' or Quorum(n)"
-
-
-def _check_isolation(value: Any) -> str | None:
-    if value == "process":
-        return "processes come with policies, which this version does not have yet; use 'thread'"
-    return None if value in ("thread", "inline") else "use 'thread' or 'inline'"
-
-
-def _check_memory(value: Any) -> str | None:
-    fine = isinstance(value, bool) or (
-        isinstance(value, list | tuple) and all(isinstance(key, str) for key in value)
-    )
-    return None if fine else "use True, or a list of the keys to keep"
-
-
-def _check_pool(value: Any) -> str | None:
-    return None if isinstance(value, str) and value else "name one of the engine's pools"
-
-
-_CHECKS: dict[str, Callable[[Any], str | None]] = {
-    "id": _check_id,
-    "join": _check_join,
-    "routing": _one_of("all", "first"),
-    "isolation": _check_isolation,
-    "memory": _check_memory,
-    "pool": _check_pool,
-}
+    on_error.hook = hook  # type: ignore[attr-defined]
+    return on_error

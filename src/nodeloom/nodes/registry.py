@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any, cast
 
 from ..errors import DuplicateNodeType, Problem, RegistryError, UnknownNodeType
 from .function import FunctionNode
@@ -49,7 +51,7 @@ class Registry:
         Raises:
             DuplicateNodeType: another type has this identifier and version.
         """
-        kind = type(node) if isinstance(node, Node) else node
+        kind: Any = type(node) if isinstance(node, Node) else node
         if not (isinstance(kind, type) and issubclass(kind, Node)):
             raise RegistryError(f"a registry holds node classes and function nodes, not {node!r}")
         versions = self._types.setdefault(kind.identifier, {})
@@ -109,7 +111,7 @@ class Registry:
             if not path.is_dir():
                 found.append(Problem("no_folder", f"{path} is no folder to look for nodes in"))
             for file in sorted(path.glob("*.py")) if path.is_dir() else ():
-                found += self._load(str(file), lambda file=file: _import_file(file))  # type: ignore[misc]
+                found += self._load(str(file), functools.partial(_import_file, file))
         self.problems += found
         return found
 
@@ -123,12 +125,12 @@ class Registry:
     def __contains__(self, identifier: object) -> bool:
         return identifier in self._types
 
-    def _load(self, where: str, load: object) -> list[Problem]:
+    def _load(self, where: str, load: Callable[[], Any]) -> list[Problem]:
         try:
-            loaded = load()  # type: ignore[operator]
-        except Exception as error:  # whatever a foreign module raises is its own problem, and one
+            loaded = load()
+        except (Exception, SystemExit) as error:  # whatever a foreign module raises is its own problem, and one
             return [Problem("broken_module", f"{where} cannot be loaded: {type(error).__name__}: {error}")]
-        problems = []
+        problems: list[Problem] = []
         for kind in _types_in(loaded):
             try:
                 self.register(kind)
@@ -142,7 +144,7 @@ def _types_in(loaded: object) -> Iterable[type[Node]]:
         own = [value for value in vars(loaded).values() if _belongs(value, loaded.__name__)]
         listed = getattr(loaded, "NODES", None)
         loaded = own if listed is None else listed
-    items = loaded if isinstance(loaded, list | tuple) else [loaded]
+    items = cast("list[Any]", loaded if isinstance(loaded, list | tuple) else [loaded])
     return [type(item) if isinstance(item, Node) else item for item in items]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import types
 import typing
 from collections.abc import Callable
 from typing import Any, Literal
@@ -61,6 +62,7 @@ def read_signature(work: Callable[..., Any], what: str, *, spelling: str = "work
         found = found[1:]
     names: list[str] = []
     keywords: list[str] = []
+    by_place = True
     for parameter in found:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise SignatureError(
@@ -68,9 +70,11 @@ def read_signature(work: Callable[..., Any], what: str, *, spelling: str = "work
             )
         if parameter.name not in askable:
             if parameter.default is not parameter.empty:
-                continue  # the author's own default stands
+                by_place = False  # the author's own default stands, so what follows it is given by name
+                continue
             raise SignatureError(_unknown(parameter.name, what, spelling, askable))
-        (keywords if parameter.kind is parameter.KEYWORD_ONLY else names).append(parameter.name)
+        by_place = by_place and parameter.kind is not parameter.KEYWORD_ONLY
+        (names if by_place else keywords).append(parameter.name)
     return Signature(tuple(names), tuple(keywords), _shape(work), _params_annotation(work))
 
 
@@ -84,23 +88,35 @@ def _unknown(name: str, what: str, spelling: str, askable: tuple[str, ...]) -> s
 
 
 def _shape(work: Callable[..., Any]) -> Shape:
-    function = inspect.unwrap(work)
-    if inspect.isasyncgenfunction(function):
-        return "async_generator"
-    if inspect.iscoroutinefunction(function):
-        return "coroutine"
-    return "generator" if inspect.isgeneratorfunction(function) else "plain"
+    """How it runs: what the outermost function is; a plain one that wraps another passes on what that gives."""
+    function: Any = work
+    while (shape := _own_shape(function)) == "plain" and hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return shape
+
+
+def _own_shape(function: Any) -> Shape:
+    callee = type(function).__call__ if hasattr(type(function), "__call__") else function  # noqa: B004
+    for each in (function, callee):
+        if inspect.isasyncgenfunction(each):
+            return "async_generator"
+        if inspect.iscoroutinefunction(each):
+            return "coroutine"
+        if inspect.isgeneratorfunction(each):
+            return "generator"
+    return "plain"
 
 
 def _params_annotation(work: Callable[..., Any]) -> Any:
     """The class `params` is annotated with; None for none, or for a plain mapping or Any."""
-    if "params" not in inspect.signature(work).parameters:
+    parameter = inspect.signature(work).parameters.get("params")
+    if parameter is None or parameter.annotation is parameter.empty:
         return None
-    try:
-        annotation = typing.get_type_hints(work).get("params")
-    except Exception as error:  # a name only a type checker knows cannot be a model to validate with
-        if inspect.signature(work).parameters["params"].annotation is inspect.Parameter.empty:
-            return None
+    known = getattr(inspect.unwrap(work), "__globals__", {})
+    alone = types.SimpleNamespace(__annotations__={"params": parameter.annotation})
+    try:  # of this one alone: the others may name what only a type checker knows
+        annotation = typing.get_type_hints(alone, known)["params"]
+    except Exception as error:  # whatever evaluating it raises, it is no model to validate with
         raise SignatureError(f"the annotation of params on {work!r} cannot be resolved: {error}") from error
     is_model = isinstance(annotation, type) and hasattr(annotation, "model_validate")
     return annotation if is_model else None
@@ -126,6 +142,4 @@ def _by_name(work: Callable[..., Any], names: tuple[str, ...], keywords: tuple[s
     def value(ctx: Any, name: str) -> Any:
         return ctx if name == "ctx" else getattr(ctx, name)
 
-    return lambda ctx: work(
-        *[value(ctx, name) for name in names], **{name: value(ctx, name) for name in keywords}
-    )
+    return lambda ctx: work(*[value(ctx, name) for name in names], **{name: value(ctx, name) for name in keywords})

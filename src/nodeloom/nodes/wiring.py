@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -14,7 +14,7 @@ from ..model.edge import EdgeCondition, EdgeKind, Keywords
 if TYPE_CHECKING:
     from .node import Node
 
-__all__ = ["Group", "Pending", "Wire", "Wirable", "error_name", "rewire"]
+__all__ = ["Group", "Pending", "Wirable", "Wire", "as_wirable", "error_name", "rewire"]
 
 _declared = count()
 
@@ -33,10 +33,11 @@ class Wire(msgspec.Struct, frozen=True):
 
     def same_as(self, other: Wire) -> bool:
         """Whether repeating this edge would add nothing."""
-        return (
-            self.target is other.target
-            and (self.kind, self.when, self.predicate, self.errors)
-            == (other.kind, other.when, other.predicate, other.errors)
+        return self.target is other.target and (self.kind, self.when, self.predicate, self.errors) == (
+            other.kind,
+            other.when,
+            other.predicate,
+            other.errors,
         )
 
 
@@ -121,7 +122,7 @@ def as_wirable(value: Any) -> Wirable:
     if isinstance(value, Wirable):
         return value
     if isinstance(value, list | tuple):
-        return Group(value)
+        return Group(cast("list[Any]", value))
     hint = " (a class: make a node of it, as Fetch(url=...))" if isinstance(value, type) else ""
     raise DefinitionError(f"an edge joins nodes, not {value!r}{hint}")
 
@@ -140,7 +141,14 @@ def connect(source: Pending, target: Node) -> None:
                 f"wire everything before Graph(...), or use {end.id}.copy()"
             )
     wire = Wire(
-        next(_declared), node, target, source.kind, source.when, source.predicate, source.errors, source.metadata
+        next(_declared),
+        node,
+        target,
+        source.kind,
+        source.when,
+        source.predicate,
+        source.errors,
+        source.metadata,
     )
     if not any(wire.same_as(other) for other in node.wires):
         node.wires.append(wire)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from ..errors import PoolExhausted
+from ..errors import EngineClosed, PoolExhausted
 
 __all__ = ["ThreadPool"]
 
@@ -26,12 +26,13 @@ class ThreadPool:
     """
 
     def __init__(self, name: str, size: int, grace: float = 5.0) -> None:
-        if not isinstance(size, int) or size < 1:
-            raise ValueError(f"pool {name!r}: a size is a whole number of threads from 1, not {size!r}")
+        if size < 1:
+            raise ValueError(f"pool {name!r}: a size is a number of threads from 1, not {size}")
         self.name = name
         self.size = size
         self.grace = grace
         self.abandoned: Counter[str] = Counter()
+        self.closed = False
         self._threads: ThreadPoolExecutor | None = None
 
     async def run(self, who: str, function: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
@@ -42,14 +43,18 @@ class ThreadPool:
             stop: called when this is cancelled while the function runs, to tell it.
 
         Raises:
-            PoolExhausted: every thread is held by functions that were given up on.
+            PoolExhausted: every thread is held by functions that were given up on. EngineClosed: the pool is closed.
         """
+        if self.closed:
+            raise EngineClosed(f"pool {self.name!r} is closed with its engine; {who} has no thread to run on")
         if self.abandoned.total() >= self.size:
-            names = ", ".join(f"{name} ({count})" for name, count in self.abandoned.items())
-            raise PoolExhausted(f"all {self.size} threads of pool {self.name!r} are held by abandoned work: {names}")
+            names = ", ".join(f"{name} ({count})" for name, count in self.abandoned.items() if count)
+            raise PoolExhausted(
+                f"all {self.size} threads of pool {self.name!r} are held by abandoned work: {names}"
+            )
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.size, thread_name_prefix=f"nodeloom-{self.name}")
-        future = self._threads.submit(contextvars.copy_context().run, function)
+        future = self._threads.submit(contextvars.copy_context().run, _called, function)
         waiter = asyncio.wrap_future(future)
         try:
             return await asyncio.shield(waiter)
@@ -74,6 +79,14 @@ class ThreadPool:
 
     def close(self) -> None:
         """End the threads; those held by abandoned work end when it does."""
+        self.closed = True
         if self._threads is not None:
             self._threads.shutdown(wait=not self.abandoned.total(), cancel_futures=True)
             self._threads = None
+
+
+def _called(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except StopIteration as error:  # a future cannot carry one: whoever awaits it would wait for ever
+        raise RuntimeError("a function on a thread raised StopIteration") from error

@@ -7,40 +7,41 @@ run at once, each gets one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter as clock
+from typing import Any, cast
 
 from ..errors import RunFailed
 from ..model.advance import advance, first_failure, result_of, stop
 from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
-from ..nodes.context import Live
+from ..executors.metrics import Metrics
+from ..nodes.context import Live, Walk
 
-__all__ = ["GraphRun", "Performs", "checked"]
+__all__ = ["GraphRun", "Perform", "checked"]
 
 
-class Performs(Protocol):
-    """Something that turns the steps of one node into outcomes: an executor, bound to the node."""
-
-    async def perform(self, step: Step, live: Live) -> Outcome: ...
+Perform = Callable[[Step, Walk], Awaitable[Outcome]]
+"""Turns the steps of one node into outcomes: an executor, bound to the node. Cancellation passes through."""
 
 
 class GraphRun:
     """One run of a graph, in this process.
 
     Args:
-        live: the run and what is alive about it. executables: one for each node of the plan, by index.
+        live: the run and what is alive about it.
+        performs, metrics: for each node of the plan, by index, what performs its steps and counts them.
     """
 
-    __slots__ = ("_done", "_executables", "_live", "_plan", "_run", "_tasks", "cancelling")
+    __slots__ = ("_done", "_live", "_metrics", "_performs", "_plan", "_run", "_tasks")
 
-    def __init__(self, live: Live, executables: Sequence[Performs]) -> None:
+    def __init__(self, live: Live, performs: Sequence[Perform], metrics: Sequence[Metrics]) -> None:
         self._live = live
         self._plan = live.plan
         self._run = live.run
-        self._executables = executables
+        self._performs = performs
+        self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: asyncio.Future[None] | None = None
-        self.cancelling = False
 
     async def drive(self) -> RunResult:
         """Follow the run to its end. Cancelling this cancels every step and awaits them.
@@ -51,12 +52,13 @@ class GraphRun:
         run = self._run
         self._emit("run_started", inputs=run.inputs)
         try:
-            await self._follow_alone()
-            if run.tokens:
+            if len(run.ready) == 1:
+                with Walk(self._live) as walk:
+                    await self._follow(walk, run.ready.pop())
+            if run.ready:
                 await self._follow_all()
         except asyncio.CancelledError:
-            self.cancelling = True
-            await self._cancel_tasks()
+            await self._cancel_all()
             self._emit("run_cancelled")
             raise
         result = result_of(self._plan, run)
@@ -67,21 +69,31 @@ class GraphRun:
             self._emit("run_failed", error=error, steps=result.steps)
         return result
 
-    async def _follow_alone(self) -> None:
-        """While there is one token: perform, fold, go on, in this very task."""
-        run, plan, live, executables = self._run, self._plan, self._live, self._executables
+    async def _follow(self, walk: Walk, step: Step) -> None:
+        """Follow one token until it forks, waits at a join, or ends."""
+        run, plan, performs, metrics = self._run, self._plan, self._performs, self._metrics
         ready = run.ready
-        while run.tokens == 1 and ready:
-            step = ready.pop()
+        then = clock()
+        while True:
+            node = step.node
             try:
-                outcome = await executables[step.node].perform(step, live)
+                outcome = await performs[node](step, walk)
             except asyncio.CancelledError:
-                live.stopped = True
                 advance(plan, run, Cancelled(step))
                 raise
+            now = clock()
+            counted = metrics[node]
+            counted.count += 1
+            counted.seconds += now - then
+            then = now
             advance(plan, run, outcome)
             if run.notes:
                 self._tell_notes()
+            if len(ready) != 1:
+                break
+            step = ready.pop()
+        if run.stopping:
+            self._stop_all()
 
     async def _follow_all(self) -> None:
         """Several tokens: a task for each, until none is left."""
@@ -89,48 +101,38 @@ class GraphRun:
         self._dispatch()
         await self._done
         if self._tasks:
-            await asyncio.wait(set(self._tasks))
+            await asyncio.wait(self._tasks)
 
     def _dispatch(self) -> None:
-        ready = self._run.ready
-        while ready:
-            task = asyncio.create_task(self._follow(ready.pop(0)))
-            self._tasks.add(task)
-            task.add_done_callback(self._task_ended)
+        for step in self._run.ready:
+            self._tasks.add(asyncio.create_task(self._walk(step)))
+        self._run.ready.clear()
 
-    async def _follow(self, step: Step) -> None:
-        """Follow one token until it forks, waits at a join, or ends."""
-        run, plan, live = self._run, self._plan, self._live
-        while True:
-            try:
-                outcome = await self._executables[step.node].perform(step, live)
-            except asyncio.CancelledError:
-                advance(plan, run, Cancelled(step))
-                raise
-            advance(plan, run, outcome)
-            if run.notes:
-                self._tell_notes()
-            if run.stopping:
-                self._stop_tasks()
-            ready = run.ready
-            if not ready:
-                return
-            step = ready.pop(0)
-            if ready:
-                self._dispatch()
-
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    async def _walk(self, step: Step) -> None:
+        """A task's part: follow a token, then whatever became ready by it."""
         done = self._done
-        if done is None or done.done():
-            return
-        if not task.cancelled() and task.exception() is not None:
-            self._stop_tasks()
-            done.set_exception(task.exception() or RuntimeError())
-        elif not self._run.tokens or not self._tasks:
-            done.set_result(None)
+        assert done is not None
+        ready = self._run.ready
+        try:
+            with Walk(self._live) as walk:
+                while True:
+                    await self._follow(walk, step)
+                    if not ready:
+                        break
+                    step = ready.pop(0)
+                    self._dispatch()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._stop_all()
+            if not done.done():
+                done.set_exception(error)
+        finally:
+            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            if not self._tasks and not done.done():
+                done.set_result(None)
 
-    def _stop_tasks(self) -> None:
+    def _stop_all(self) -> None:
         """A failure ends the run: what else runs is cancelled; awaiting them is `drive`'s part (2.6)."""
         self._live.stopped = True
         current = asyncio.current_task()
@@ -138,13 +140,13 @@ class GraphRun:
             if task is not current:
                 task.cancel()
 
-    async def _cancel_tasks(self) -> None:
+    async def _cancel_all(self) -> None:
         self._live.stopped = True
         stop(self._run)
         for task in self._tasks:
             task.cancel()
         while self._tasks:
-            await asyncio.wait(set(self._tasks))
+            await asyncio.wait(self._tasks)
 
     def _tell_notes(self) -> None:
         for note in self._run.notes or ():
@@ -170,4 +172,3 @@ def checked(result: RunResult, live: Live, name: str) -> RunResult:
     error: ErrorInfo | None = failure.error if failure is not None else result.error
     cause = next((exception for info, exception in live.exceptions if info is error), None)
     raise RunFailed(f"run {result.run_id} of graph {name} failed: {error}", result) from cause
-

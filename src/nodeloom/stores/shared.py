@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ class MemoryShared:
         self._lock: asyncio.Lock | None = None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Memory]:
+    async def transaction(self) -> AsyncGenerator[Memory]:
         """A mapping to read and write; an exception inside undoes every write."""
         if self._lock is None:
             self._lock = asyncio.Lock()

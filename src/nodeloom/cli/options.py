@@ -1,0 +1,54 @@
+"""The options of `nodeloom run`, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+__all__ = ["RunOptions"]
+
+INPUT = """One input; may be repeated. VALUE is read as JSON where it is valid JSON (n=3, tags='["a", "b"]'), else as \
+text."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How to run a graph; each attribute is an option of the command."""
+
+    input: Annotated[list[str] | None, Parameter(name=["--input", "-i"], metavar="KEY=VALUE", help=INPUT)] = None
+    inputs: Annotated[
+        str | None,
+        Parameter(
+            metavar="FILE",
+            allow_leading_hyphen=True,
+            help="Inputs from a JSON file; - reads standard input. An -i of the same name wins.",
+        ),
+    ] = None
+    json: Annotated[
+        bool,
+        Parameter(help="Each event as a line of JSON on standard output, the result last; no progress is shown."),
+    ] = False
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="Show no progress.")] = False
+    verbose: Annotated[
+        bool,
+        Parameter(name=["--verbose", "-v"], help="Tell of starts, chunks, progress and log records too."),
+    ] = False
+    max_steps: Annotated[
+        int | None, Parameter(metavar="N", help="End the run after this many steps, whatever the graph says.")
+    ] = None
+    run_id: Annotated[str | None, Parameter(metavar="ID", help="A name for the run; made up by default.")] = None
+    file_root: Annotated[
+        list[Path] | None,
+        Parameter(
+            metavar="DIR",
+            help="A folder that file nodes may touch; may be repeated. The working directory by default.",
+        ),
+    ] = None
+    kind: Annotated[
+        str,
+        Parameter(name="--as", metavar="KIND", help="How to run it: graph. (Actors, clocks and batches come later.)"),
+    ] = "graph"

@@ -1,0 +1,183 @@
+"""`nodeloom run`: one run of a graph, watched."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from typing import Any, TextIO
+
+import msgspec
+
+from ..engine import Engine
+from ..errors import GraphError, ParamsError, RunFailed
+from ..model.run import RunResult
+from ..nodes.event import Event
+from ..nodes.graph import Graph
+from .inputs import read_inputs
+from .options import RunOptions
+from .output import write_json, write_line
+from .progress import Display, Silent, display_for, logging_to_stderr
+from .report import FAILED, WRONG, UsageError, fail, failure_of, problems_paragraph
+from .signals import Interrupts, end_in_time
+from .tally import Tally
+from .targets import inputs_problem, load_graph, parse_target
+
+__all__ = ["run_command"]
+
+LATER = {"actor": "actors", "tick": "clocks", "batch": "batches"}
+PERIOD = 0.1
+
+
+def run_command(text: str, options: RunOptions) -> int:
+    """Run the graph that a target names; gives the exit code."""
+    _check(options)
+    target = parse_target(text)
+    inputs = read_inputs(options.input or (), options.inputs)
+    output = sys.stdout
+    with redirect_stdout(sys.stderr):  # what nodes print must not end up in the middle of the output
+        try:
+            graph = _bounded(load_graph(target), options.max_steps)
+            graph.check_inputs(inputs)
+        except GraphError as error:
+            return fail(problems_paragraph(error, text), WRONG, error)
+        except ParamsError as error:
+            return fail(inputs_problem(error, text), WRONG, error)
+        with logging_to_stderr(quiet=options.quiet, verbose=options.verbose):
+            return asyncio.run(Command(graph, inputs, options, output).run())
+
+
+def _check(options: RunOptions) -> None:
+    if options.kind != "graph":
+        if options.kind in LATER:
+            raise UsageError(f"--as {options.kind} comes with {LATER[options.kind]}; this version has --as graph")
+        raise UsageError(f"--as {options.kind}: there is no such way to run; there is --as graph")
+    if options.max_steps is not None and options.max_steps < 1:
+        raise UsageError(f"--max-steps {options.max_steps}: give a whole number from 1")
+    for root in options.file_root or ():
+        if not root.is_dir():
+            raise UsageError(f"--file-root {root}: there is no such folder")
+
+
+def _bounded(graph: Graph, max_steps: int | None) -> Graph:
+    if max_steps is None:
+        return graph
+    declared = msgspec.structs.replace(graph.declaration, max_steps=max_steps, bounded=True)
+    return Graph.assemble(declared, list(graph.nodes.values()), graph.inputs, graph.output_templates)
+
+
+class Command:
+    """One run of the command: the engine, the display, the signals.
+
+    Args:
+        graph, inputs, options: what to run. output: where the result goes.
+    """
+
+    def __init__(self, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, output: TextIO) -> None:
+        self._graph = graph
+        self._inputs = inputs
+        self._options = options
+        self._output = output
+        self._tally = Tally(graph.name, graph.nodes)
+        quiet = options.quiet or options.json
+        self._display: Display = display_for(self._tally, quiet=quiet, verbose=options.verbose)
+        self._task: asyncio.Task[RunResult] | None = None
+        self._stopped: list[str] = []
+        self._broken: OSError | None = None
+
+    async def run(self) -> int:
+        """Run to the end; gives the exit code."""
+        engine = Engine(file_roots=[*(self._options.file_root or ())] or None)
+        with Interrupts(asyncio.get_running_loop(), self._stop) as interrupts:
+            async with engine:
+                watch = self._watch
+                work = engine.run(self._graph, self._inputs, run_id=self._options.run_id, watch=watch)
+                self._task = asyncio.create_task(work)
+                self._task.add_done_callback(_seen)
+                await self._shown(self._task)
+        if self._broken is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+            raise self._broken
+        code = self._ended(self._task, interrupts)
+        abandoned = [name for name, count in engine.pool("default").abandoned.items() if count]
+        if abandoned or interrupts.received is not None:
+            end_in_time(code, 0.5 if abandoned else 5.0, abandoned)
+        return code
+
+    async def _shown(self, task: asyncio.Task[RunResult]) -> None:
+        display = self._display
+        display.start()
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=None if isinstance(display, Silent) else PERIOD)
+                display.refresh()
+        finally:
+            display.stop()
+
+    def _watch(self, event: Event) -> None:
+        """Called with each event, in the middle of the run: nothing may be raised here."""
+        node = self._tally.add(event)
+        if self._broken is not None:
+            return
+        out = self._output
+        try:
+            if self._options.json:
+                write_line(_without_none(msgspec.structs.asdict(event)), out)
+            else:
+                self._display.event(event, node)
+        except OSError as error:  # nobody reads, or the disk is full: the run has no purpose any more
+            self._broken = error
+            if self._task is not None:
+                self._task.cancel()
+
+    def _stop(self, number: int) -> None:
+        if self._task is None or self._task.done():
+            return
+        self._stopped = self._tally.running()
+        running = ", ".join(self._stopped) or "the run"
+        hint = "; Ctrl-C again ends at once" if number == signal.SIGINT else ""
+        print(f"nodeloom: stopping {running}{hint}", file=sys.stderr, flush=True)
+        self._task.cancel()
+
+    def _ended(self, task: asyncio.Task[RunResult], interrupts: Interrupts) -> int:
+        if task.cancelled():
+            self._write_result(RunResult(self._tally.run_id, "cancelled", *_nothing(), self._tally.steps))
+            running = f" while {', '.join(self._stopped)} ran" if self._stopped else ""
+            return fail(f"{_signal_name(interrupts.received)}: the run was cancelled{running}", interrupts.code)
+        error = task.exception()
+        if isinstance(error, RunFailed):
+            self._write_result(error.result)
+            return fail(failure_of(error), FAILED, error)
+        if error is not None:
+            raise error
+        self._write_result(task.result())
+        return 0
+
+    def _write_result(self, result: RunResult) -> None:
+        if self._options.json:
+            write_line({"type": "result", **msgspec.structs.asdict(result)}, self._output)
+        elif result.status == "completed":
+            write_json(result.output, self._output)
+            self._output.flush()
+
+
+def _seen(task: asyncio.Task[RunResult]) -> None:
+    """A node's sys.exit ends the loop before anybody asks the task for it."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _nothing() -> tuple[Any, Any, Any]:
+    from ..model.values import EMPTY
+
+    return EMPTY, EMPTY, EMPTY
+
+
+def _signal_name(number: int | None) -> str:
+    return "interrupted" if number in (signal.SIGINT, None) else "terminated"

@@ -1,0 +1,45 @@
+"""`nodeloom validate`: every problem of a graph at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict
+
+from ..errors import GraphError, Problem
+from .output import write_json
+from .report import WRONG, harmless, problem_lines, show_error, wants_traceback
+from .targets import check_target, parse_target
+
+__all__ = ["validate_command"]
+
+
+def validate_command(text: str, *, as_json: bool) -> int:
+    """Check the graph that a target names; gives the exit code."""
+    target = parse_target(text)
+    problems: Sequence[Problem]
+    try:
+        with redirect_stdout(sys.stderr):
+            problems = check_target(target)
+    except GraphError as error:
+        if wants_traceback():
+            show_error(error)
+        problems = error.problems
+    wrong = any(problem.severity == "error" for problem in problems)
+    if as_json:
+        found = [{key: value for key, value in asdict(problem).items() if value is not None} for problem in problems]
+        write_json({"target": text, "valid": not wrong, "problems": found}, sys.stdout)
+    else:
+        lines = problem_lines(problems, text)
+        print("\n".join([*map(harmless, lines), f"{text}: {_verdict(problems, wrong)}"]))
+    return WRONG if wrong else 0
+
+
+def _verdict(problems: Sequence[Problem], wrong: bool) -> str:
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    parts = [f"{count} {word}{'s' * (count != 1)}" for count, word in ((errors, "problem"), (warnings, "warning"))]
+    if wrong:
+        return parts[0] if not warnings else f"{parts[0]}, {parts[1]}"
+    return "valid" + (f", {parts[1]}" if warnings else "")

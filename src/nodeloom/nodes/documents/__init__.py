@@ -1,0 +1,1 @@
+"""Graphs as documents: read, checked with every problem and its line, loaded, and saved without loss."""

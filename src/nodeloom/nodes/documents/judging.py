@@ -1,0 +1,121 @@
+"""Whether the nodes and edges of a document make a graph; judged as far as they are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ...model.compile import Declaration, problems_of
+from ..graph import OUTPUT_NAMES, PARAM_NAMES, port_problems
+from .edges import Arrow
+from .entries import Entry
+from .findings import Findings, hint, shown
+from .heading import Heading
+from .places import is_list
+from .texts import Known, check_condition, check_templates, rendered
+
+__all__ = ["Parts", "declaration_of", "judge"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a document was read into."""
+
+    heading: Heading
+    entries: list[Entry]
+    arrows: list[Arrow]
+    starts: list[str]
+
+
+def declaration_of(parts: Parts) -> Declaration:
+    """The graph that sound parts declare."""
+    heading = parts.heading
+    return Declaration(
+        name=heading.name,
+        nodes=tuple(entry.spec for entry in parts.entries),
+        edges=tuple(arrow.edge for arrow in parts.arrows),
+        starts=tuple(parts.starts),
+        state=heading.state,
+        on_failure=heading.on_failure,
+        strict_routing=heading.strict_routing,
+        max_steps=heading.max_steps or 1_000_000,
+        bounded=heading.max_steps is not None,
+    )
+
+
+def judge(heading: Heading, entries: list[Entry], arrows: list[Arrow], findings: Findings) -> Parts:
+    """The parts of a graph; what is wrong with how they fit together is added to the findings."""
+    known = Known(frozenset(entry.id for entry in entries), heading.state)
+    for entry in entries:
+        if not entry.is_inline:
+            check_templates(rendered(entry), (*entry.path, "params"), PARAM_NAMES, known, findings)
+    check_templates(heading.outputs or {}, ("outputs",), OUTPUT_NAMES, known, findings)
+    produced = {entry.id: entry.spec.outputs for entry in entries}
+    doubtful = {
+        index
+        for index, arrow in enumerate(arrows)
+        if not check_condition(arrow, produced.get(arrow.edge.source), known, findings)
+    }
+    starts, is_certain = _starts(entries, arrows, findings)
+    parts = Parts(heading, entries, arrows, starts)
+    _judge_shape(parts, doubtful, is_certain, findings)
+    _judge_ports(parts, findings)
+    return parts
+
+
+def _starts(entries: list[Entry], arrows: list[Arrow], findings: Findings) -> tuple[list[str], bool]:
+    """The nodes to start at, and whether all that the author named are among them."""
+    declared = findings.data.get("start")
+    ids = {entry.id for entry in entries}
+    if declared is None:
+        targets = {arrow.edge.target for arrow in arrows}
+        return [entry.id for entry in entries if entry.id not in targets], True
+    named: list[Any] = declared if is_list(declared) else [declared]
+    if not named or not all(isinstance(id, str) for id in named):
+        findings.add("bad_value", f"start is a node id or a list of them, not {shown(declared)}", ("start",))
+        return [], False
+    found: dict[str, None] = {}
+    for index, id in enumerate(named):
+        if id in ids:
+            found[id] = None
+        else:
+            path = ("start", index) if is_list(declared) else ("start",)
+            findings.add("unknown_node", f"no node has the id {shown(id)}{hint(id, ids, 'nodes')}", path)
+    return list(found), len(found) == len(set(named))
+
+
+def _judge_shape(parts: Parts, doubtful: set[int], is_certain: bool, findings: Findings) -> None:
+    """Cycles, starts and what cannot be reached, leaving out what other problems may explain."""
+    good = {entry.id for entry in parts.entries if entry.has_id}
+    edges = [
+        msgspec.structs.replace(arrow.edge, when=None, kind="route") if index in doubtful else arrow.edge
+        for index, arrow in enumerate(parts.arrows)
+        if arrow.is_sound and {arrow.edge.source, arrow.edge.target} <= good
+    ]
+    explained = {arrow.edge.target for arrow in parts.arrows if arrow.edge.source not in good} & good
+    broken_edges = any(problem.code in ("bad_edge", "bad_edges", "unknown_node") for problem in findings.found)
+    starts = [id for id in parts.starts if id in good]
+    if not is_certain or (broken_edges and not starts):
+        starts += [id for id in good if id not in starts]  # no telling what can be reached
+    starts += sorted(explained - set(starts))
+    if not good:
+        return
+    plain = msgspec.structs.replace(
+        declaration_of(parts),
+        nodes=tuple(entry.spec for entry in parts.entries if entry.has_id),
+        edges=tuple(edges),
+        starts=tuple(starts),
+    )
+    for problem in problems_of(plain):
+        if problem.code == "unreachable" and broken_edges:
+            continue
+        path = ("nodes", problem.node) if problem.node is not None else ("nodes",)
+        findings.add(problem.code, problem.message, path, key=True, severity=problem.severity, edge=problem.edge)
+
+
+def _judge_ports(parts: Parts, findings: Findings) -> None:
+    nodes = {entry.id: entry.node for entry in parts.entries if entry.node is not None}
+    for problem in port_problems(declaration_of(parts), nodes):
+        findings.add(problem.code, problem.message, ("nodes", str(problem.node)), key=True, field=problem.field)

@@ -1,0 +1,114 @@
+"""The format of documents as a JSON Schema, for editors; it says what a schema can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...model.reducers import NAMED
+from .heading import FORMAT, TYPES
+
+__all__ = ["document_schema"]
+
+_ID = "[A-Za-z_][A-Za-z0-9_]*"
+_IDS = {"anyOf": [{"$ref": "#/$defs/id"}, {"type": "array", "items": {"$ref": "#/$defs/id"}, "minItems": 1}]}
+_SIDE = rf"\s*({_ID}|\[\s*{_ID}\s*(,\s*{_ID}\s*)*\])\s*"
+_ERROR = {"type": "string", "pattern": rf"^{_ID}(\.{_ID})*$"}
+
+
+def document_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of documents; every call gives a new one.
+
+    What it cannot say, `check_document` does: whether types, nodes and names exist, params, conditions, cycles.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "nodeloom document",
+        "type": "object",
+        "properties": {
+            "nodeloom": {"const": FORMAT, "description": "The version of the format."},
+            "name": {"type": "string", "pattern": r"\S"},
+            "description": {"type": "string"},
+            "start": {**_IDS, "description": "Where a run begins; by default at nodes without incoming edges."},
+            "inputs": {"type": ["object", "null"], "additionalProperties": _field(required={"type": "boolean"})},
+            "state": {"type": ["object", "null"], "additionalProperties": _field(reducer={"enum": [*NAMED]})},
+            "nodes": {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"$ref": "#/$defs/id"},
+                "additionalProperties": {"$ref": "#/$defs/node"},
+            },
+            "edges": {"type": ["array", "null"], "items": {"$ref": "#/$defs/edge"}},
+            "outputs": {"type": ["object", "null"], "description": "Names to templates over outputs, state and run."},
+            "on_failure": {"enum": ["fail", "continue"]},
+            "strict_routing": {"type": "boolean"},
+            "max_steps": {"type": ["integer", "null"], "minimum": 1},
+            "ui": {"type": "object", "description": "Positions, groups and notes of an editor."},
+            "labels": {"type": "object", "description": "What values were called when they were chosen."},
+        },
+        "patternProperties": {"^x-": {}},
+        "additionalProperties": False,
+        "required": ["nodeloom", "nodes"],
+        "$defs": {
+            "id": {"type": "string", "pattern": f"^{_ID}$"},
+            "node": _node(),
+            "edge": {"anyOf": [{"type": "string", "pattern": f"^{_SIDE}(->{_SIDE})+$"}, _edge()]},
+        },
+    }
+
+
+def _field(**rules: Any) -> dict[str, Any]:
+    kind = {"enum": [*TYPES]}
+    properties = {"type": kind, "default": {}, "description": {}, **rules}
+    return {
+        "anyOf": [kind, {"type": "null"}, {"type": "object", "properties": properties, "additionalProperties": False}]
+    }
+
+
+def _node() -> dict[str, Any]:
+    quorum = {"type": "integer", "minimum": 1}
+    return {
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "minLength": 1, "description": "The identifier of a node type."},
+            "version": {"type": ["integer", "null"], "minimum": 1, "description": "By default the newest."},
+            "params": {"type": ["object", "null"]},
+            "join": {
+                "anyOf": [
+                    {"enum": ["all", "any", None]},
+                    {
+                        "type": "object",
+                        "properties": {"quorum": quorum},
+                        "required": ["quorum"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+            "routing": {"enum": ["all", "first"]},
+            "isolation": {"enum": ["thread", "inline"]},
+            "memory": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]},
+            "pool": {"type": "string", "minLength": 1},
+            "label": {"type": "string"},
+        },
+        "required": ["type"],
+        "additionalProperties": False,
+    }
+
+
+def _edge() -> dict[str, Any]:
+    ends = {"from": _IDS, "to": _IDS, "metadata": {"type": ["object", "null"]}}
+    errors = {"anyOf": [{"const": True}, _ERROR, {"type": "array", "items": _ERROR, "minItems": 1}]}
+    kinds: dict[str, Any] = {
+        "when": {"type": ["string", "object"], "description": "An expression, or keywords as {score__gt: 0.8}."},
+        "otherwise": {"const": True},
+        "on_error": errors,
+        "route": {"const": True, "description": "Only taken by a Route."},
+    }
+    off = {word: {"enum": [None, False]} for word in kinds}
+    choices = [{"properties": {**off, word: rule}, "required": [word]} for word, rule in kinds.items()]
+    return {
+        "type": "object",
+        "properties": {**ends, **{word: {} for word in kinds}},
+        "required": ["from", "to"],
+        "additionalProperties": False,
+        "anyOf": [{"properties": off}, *choices],
+    }

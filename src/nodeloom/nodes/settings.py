@@ -1,0 +1,68 @@
+"""The words of a node's constructor that belong to the runtime, and what each of them may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from ..errors import DefinitionError
+from ..model.edge import Quorum
+
+__all__ = ["LATER", "RESERVED", "setting"]
+
+RESERVED = ("id", "join", "routing", "isolation", "memory", "pool")
+LATER = {
+    **dict.fromkeys(("policies", "batch"), "policies and batches"),
+    **dict.fromkeys(("rate", "order", "deadline", "watchdog", "on_miss", "on_overrun"), "clocks"),
+    **dict.fromkeys(("mailbox", "queue"), "actors"),
+}
+
+
+def setting(word: str, value: Any, whose: str) -> Any:
+    """The value of a reserved word, checked, and as it is kept."""
+    problem = _CHECKS[word](value)
+    if problem:
+        raise DefinitionError(f"{word}={value!r} of {whose}: {problem}")
+    return tuple(value) if word == "memory" and not isinstance(value, bool) else value
+
+
+def _check_id(value: Any) -> str | None:
+    if isinstance(value, str) and value.isidentifier() and value.isascii():
+        return None
+    return "a node id is made of letters, digits and underscores, as fetch_page"
+
+
+def _one_of(*allowed: str) -> Callable[[Any], str | None]:
+    return lambda value: None if value in allowed else f"use one of {', '.join(map(repr, allowed))}"
+
+
+def _check_join(value: Any) -> str | None:
+    fine = value is None or value in ("all", "any") or isinstance(value, Quorum)
+    return None if fine else "use 'all', 'any' or Quorum(n)"
+
+
+def _check_isolation(value: Any) -> str | None:
+    if value == "process":
+        return "processes come with policies, which this version does not have yet; use 'thread'"
+    return None if value in ("thread", "inline") else "use 'thread' or 'inline'"
+
+
+def _check_memory(value: Any) -> str | None:
+    fine = isinstance(value, bool) or (
+        isinstance(value, list | tuple) and all(isinstance(key, str) for key in cast("list[Any]", value))
+    )
+    return None if fine else "use True, or a list of the keys to keep"
+
+
+def _check_pool(value: Any) -> str | None:
+    return None if isinstance(value, str) and value else "name one of the engine's pools"
+
+
+_CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "id": _check_id,
+    "join": _check_join,
+    "routing": _one_of("all", "first"),
+    "isolation": _check_isolation,
+    "memory": _check_memory,
+    "pool": _check_pool,
+}

@@ -1,0 +1,113 @@
+"""`nodeloom nodes`, the catalogue, and `nodeloom new`, a project to begin with."""
+
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import environment
+
+
+def test_the_catalogue_has_a_line_for_each_node_that_ships(cli):
+    said = cli("nodes")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0].split() == ["IDENTIFIER", "NAME", "VERSION", "DESCRIPTION"]
+    assert any(line.startswith("http.request ") and "HTTP" in line for line in lines)
+
+
+def test_a_search_looks_for_every_word_in_names_and_descriptions(cli):
+    found = [entry["identifier"] for entry in cli("nodes", "csv FILE", "--json").json]
+    assert found == ["csv.read", "csv.write"]
+
+
+def test_a_search_without_a_match_names_the_nearest_and_1(cli):
+    said = cli("nodes", "htp.request")
+    assert (said.code, said.out) == (1, "")
+    assert "no node type matches 'htp.request'; did you mean http.request?" in said.err
+
+
+def test_json_has_description_and_the_schema_of_the_params(cli):
+    (entry,) = cli("nodes", "http.request", "--json").json
+    assert entry["version"] == 1
+    assert entry["description"]
+    assert entry["params"]["properties"]["url"]["type"] == "string"
+
+
+def test_a_folder_adds_nodes_of_ones_own(cli, project):
+    (project / "mine").mkdir()
+    (project / "own.py").rename(project / "mine" / "own.py")
+    found = cli("nodes", "--folder", "mine", "--json").json
+    assert any(entry["identifier"].endswith("own.Count") for entry in found)
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [("gone", "gone is no folder"), ("broken", "broken.py cannot be loaded: RuntimeError: oops")],
+)
+def test_a_folder_that_cannot_be_loaded_is_said_beside_the_rest_and_2(cli, project, folder, message):
+    (project / "broken").mkdir()
+    (project / "broken" / "broken.py").write_text("raise RuntimeError('oops')", encoding="utf-8")
+    said = cli("nodes", "--folder", folder)
+    assert said.code == 2
+    assert "http.request" in said.out
+    assert message in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_new_project_runs_validates_and_passes_its_tests(cli, command, project):
+    said = cli("new", "my project")
+    assert said.code == 0
+    assert "cd 'my project'" in said.out
+    folder = project / "my project"
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "graph.yaml", "nodes.py", "test_nodes.py"]
+    ran = command("run", "my project/graph.yaml", "-q")
+    assert ran.code == 0, ran.err
+    assert ran.json["summary"].startswith("A short text of 8 words")
+    assert command("validate", "my project/graph.yaml").code == 0
+    assert command("draw", "my project/graph.yaml", "-o", "graph.svg").code == 0
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+    assert "3 passed" in tests.stdout
+
+
+@pytest.mark.parametrize("name", ["123", "ünïcode", "quote's", 'double"quote', "a: b #c", "{{x}}"])
+def test_any_folder_name_makes_a_project_that_runs(cli, name):
+    assert cli("new", name).code == 0
+    said = cli("run", f"{name}/graph.yaml", "-q")
+    assert said.code == 0, said.err
+
+
+def test_an_existing_folder_is_never_overwritten(cli, project):
+    (project / "here").mkdir()
+    (project / "here" / "graph.yaml").write_text("mine", encoding="utf-8")
+    said = cli("new", "here")
+    assert said.code == 2
+    assert "here exists already, and nothing in it is overwritten" in said.err
+    assert (project / "here" / "graph.yaml").read_text(encoding="utf-8") == "mine"
+    assert cli("new", "flows.py").code == 2
+    (project / "empty").mkdir()
+    assert cli("new", "empty").code == 0
+
+
+def test_a_folder_that_cannot_be_made_is_a_paragraph(cli):
+    said = cli("new", "flows.py/below")
+    assert said.code == 2
+    assert "cannot be made" in said.err
+
+
+def test_the_demo_gives_its_exit_code(cli, monkeypatch, project):
+    import nodeloom.demo
+
+    asked = []
+    monkeypatch.setattr(nodeloom.demo, "run_demo", lambda out, quiet: asked.append((out, quiet)) or 1, raising=False)
+    assert cli("demo", "--out", "there", "--quiet").code == 1
+    assert [(str(out), quiet) for out, quiet in asked] == [("there", True)]

@@ -1,0 +1,1 @@
+"""Documents: read, judged, loaded and saved."""
