@@ -13,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-import msgspec
-
 from .errors import EngineClosed, NodeloomError, ParamsError
 from .executors.local import Perform, bind
 from .executors.metrics import Metrics
@@ -195,8 +193,6 @@ class Engine:
 
     async def _drive(self, graph: Graph, program: Program, live: Live, check: bool) -> RunResult:
         result = await GraphRun(live, program.performs, program.metrics).drive()
-        if result.status == "completed" and graph.output_templates is not None:
-            result = msgspec.structs.replace(result, output=graph.output_of(result, live.run.inputs))
         return checked(result, live, graph.name) if check else result
 
     def _live(

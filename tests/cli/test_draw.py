@@ -44,6 +44,10 @@ def plates(root):
             yield tuple(float(rect.get(name)) for name in ("x", "y", "width", "height"))
 
 
+def size(root, name):
+    return float(root.get(name))
+
+
 def apart(one, other):
     return (
         one[0] + one[2] <= other[0]
@@ -64,8 +68,8 @@ def sound(graph, **options):
         assert all(apart(box, other) for other in boxes[number + 1 :])
         assert box[0] >= 0
         assert box[1] >= 0
-        assert box[0] + box[2] <= float(root.get("width"))
-        assert box[1] + box[3] <= float(root.get("height"))
+        assert box[0] + box[2] <= size(root, "width")
+        assert box[1] + box[3] <= size(root, "height")
     return root, found, boxes
 
 
@@ -125,11 +129,11 @@ def test_a_long_graph_goes_down_and_a_short_one_right():
     for source, target in pairwise(nodes):
         source >> target
     root, _, _ = sound(Graph(nodes[0], name="long"))
-    assert float(root.get("height")) > float(root.get("width"))
+    assert size(root, "height") > size(root, "width")
     a, b = Ask(id="a"), Ask(id="b")
     a >> b
     root, _, _ = sound(Graph(a, name="short"))
-    assert float(root.get("width")) > float(root.get("height"))
+    assert size(root, "width") > size(root, "height")
 
 
 def test_one_node_that_goes_to_itself():

@@ -108,6 +108,11 @@ def test_the_demo_gives_its_exit_code(cli, monkeypatch, project):
     import nodeloom.demo
 
     asked = []
-    monkeypatch.setattr(nodeloom.demo, "run_demo", lambda out, quiet: asked.append((out, quiet)) or 1, raising=False)
+
+    def run_demo(out, quiet):
+        asked.append((str(out), quiet))
+        return 1
+
+    monkeypatch.setattr(nodeloom.demo, "run_demo", run_demo)
     assert cli("demo", "--out", "there", "--quiet").code == 1
-    assert [(str(out), quiet) for out, quiet in asked] == [("there", True)]
+    assert asked == [("there", True)]

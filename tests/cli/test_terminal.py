@@ -60,9 +60,8 @@ def on_terminal(project, *words, width=80, height=24, **more):
             break
         sent += piece
     os.close(main)
-    out = process.stdout.read().decode()
-    process.stdout.close()
-    return process.wait(timeout=30), out, sent.decode()
+    out, _ = process.communicate(timeout=30)
+    return process.returncode, out.decode(), sent.decode()
 
 
 def last_picture(sent, first_word):

@@ -7,6 +7,7 @@ import re
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -49,9 +50,9 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(
     """A comment behind a print is what it prints."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    module = f"page_{page.stem}"
-    names: dict[str, Any] = {"__name__": module}
-    monkeypatch.setitem(sys.modules, module, type(sys)(module))
+    module = ModuleType(f"page_{page.stem}")
+    names: dict[str, Any] = module.__dict__
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     for block in blocks_of(page):
         if block.language != "python":
             continue

@@ -102,9 +102,10 @@ def test_a_path_that_leads_to_no_file_is_one_problem(path: Any) -> None:
 
 
 def test_what_is_no_document_at_all_is_one_problem() -> None:
-    for nothing in (None, 3, [], b"nodeloom: 1"):
+    wrong: list[Any] = [None, 3, [], b"nodeloom: 1"]
+    for nothing in wrong:
         with pytest.raises(DocumentError, match="a mapping or the path of a file"):
-            from_document(nothing)  # type: ignore[arg-type]
+            from_document(nothing)
 
 
 def test_plain_texts_are_read_by_yaml_1_2() -> None:
@@ -160,7 +161,8 @@ def test_a_mapping_is_copied_and_must_be_plain() -> None:
     assert source.data == {"a": [1, [2, 3]], "b": {"c": None}}
     given["a"].append(4)
     assert source.data["a"] == [1, [2, 3]]
-    bad = read_mapping({"a": object(), 1: 2, "b": [b"x"], "c": float("nan"), "d": {"e": {1, 2}}})
+    wrong: dict[Any, Any] = {"a": object(), 1: 2, "b": [b"x"], "c": float("nan"), "d": {"e": {1, 2}}}
+    bad = read_mapping(wrong)
     assert [(path, problem.code) for path, problem in bad.faults] == [
         (("a",), "bad_value"),
         ((), "bad_key"),
@@ -173,13 +175,13 @@ def test_a_mapping_is_copied_and_must_be_plain() -> None:
 def test_a_mapping_has_the_bounds_of_a_text() -> None:
     around: dict[str, Any] = {}
     around["around"] = around
-    for given, code in (
+    for document, code in (
         (around, "too_deep"),
         ({"a": list(range(MAX_VALUES))}, "too_many_values"),
         ({"a": "x" * 2 * M}, "too_large"),
         ({"x" * 2 * M: 1}, "too_large"),
     ):
-        assert [problem.code for problem in check_document(given)] == [code]
+        assert [problem.code for problem in check_document(document)] == [code]
 
 
 @pytest.mark.parametrize("text", ['{"nodeloom": 1, "nodes": {}}', " \n[1]", "{nodeloom: 1}", "{a: b, c}"])
@@ -207,12 +209,7 @@ MAPPINGS = st.dictionaries(st.text(), PLAIN, max_size=5)
 def test_json_is_read_as_python_reads_it(value: dict[str, Any], indent: Any) -> None:
     for ascii_only in (True, False):
         text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
-        try:
-            source = read_text(text, "x.json")
-        except DocumentError as error:
-            assert [problem.code for problem in error.problems] == ["encoding"]  # a control character, unescaped
-            assert not ascii_only
-            continue
+        source = read_text(text, "x.json")
         assert source.data == value
         assert not source.faults
 
@@ -232,7 +229,7 @@ DOCUMENTS = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=5_000)
+@settings(max_examples=150, deadline=5_000)
 @given(st.dictionaries(WORDS, DOCUMENTS, max_size=8), st.booleans())
 def test_any_mapping_is_a_graph_or_has_problems(document: dict[str, Any], is_ours: bool) -> None:
     if is_ours:
@@ -241,7 +238,7 @@ def test_any_mapping_is_a_graph_or_has_problems(document: dict[str, Any], is_our
     assert all(problem.message for problem in problems)
 
 
-@settings(max_examples=300, deadline=5_000)
+@settings(max_examples=150, deadline=5_000)
 @given(st.text() | st.binary() | st.text(alphabet="{}[]:,-&*!|>'\"%@`#?\n\t ab1~<").map(lambda text: text))
 def test_any_text_is_a_graph_or_has_problems(text: str | bytes) -> None:
     for name in ("x.yaml", "x.json", "x"):
@@ -251,7 +248,7 @@ def test_any_text_is_a_graph_or_has_problems(text: str | bytes) -> None:
 GOOD = (Path(__file__).parent / "good" / "triage.yaml").read_text(encoding="utf-8")
 
 
-@settings(max_examples=300, deadline=5_000)
+@settings(max_examples=150, deadline=5_000)
 @given(st.integers(0, len(GOOD)), st.integers(0, 30), st.text(alphabet="{}[]:,-&*!|>'\" \n\tabx1~#", max_size=3))
 def test_a_good_text_that_was_hurt_is_a_graph_or_has_problems(at: int, cut: int, put: str) -> None:
     for problem in check_text(GOOD[:at] + put + GOOD[at + cut :]):

@@ -12,7 +12,7 @@ class FetchParams(Params):
     url: str = Field(label="URL")
     attempts: int = Field(3, ge=1, le=10)
     method: Literal["GET", "POST"] = "GET"
-    headers: list[dict[str, str]] = []
+    headers: list[dict[str, str]] = Field(default_factory=list)
     since: date | None = None
     raw: str = Field("", literal=True)
 

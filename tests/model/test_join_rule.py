@@ -271,7 +271,7 @@ def test_a_late_token_does_not_keep_the_next_start_of_its_quorum_waiting() -> No
     graph = build("a>b a>c a>l b>q c>q l>q q?e q~z e>q", {"q": counts("n")}, {"q?e": below("n", 2)}, QUORUM)
     driven = drive(graph, "a", "b", "c", "q", "e")
     told = [(note.type, note.node) for note in driven.notes if note.type != "join_started"]
-    assert told == [("branch_ended", "q"), ("branch_ended", "q"), ("arrival_dropped", "q")][-len(told) :]
+    assert told == [("branch_ended", "q"), ("arrival_dropped", "q")]
 
 
 def test_a_token_that_was_late_when_waiting_elsewhere_is_late() -> None:

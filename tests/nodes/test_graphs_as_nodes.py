@@ -183,7 +183,7 @@ async def test_a_failure_inside_fails_the_step_with_the_original_in_the_chain() 
         chain.append(error)
         error = error.__cause__
     assert isinstance(chain[-1], KeyError)
-    assert caught.value.result.error.node == "middle"
+    assert caught.value.result.error.node == "middle/inner/fail"
 
 
 async def test_a_failure_inside_is_caught_outside() -> None:
@@ -202,7 +202,7 @@ async def test_a_failure_inside_is_caught_outside() -> None:
     start >> inner
     inner.on_error(RunFailed) >> sorry
     result = await Graph(start).run({"n": 1})
-    assert result.output == {"type": "RunFailed", "had": 1}
+    assert result.output == {"type": "KeyError", "had": 1}
 
 
 def test_a_graphs_node_id_is_its_name_in_snake_case() -> None:

@@ -83,9 +83,7 @@ def draw(
 
 @app.command(name="nodes", help_epilogue="")
 def nodes(
-    search: Annotated[str | None, Parameter(help="Words to look for in name and description.")] = None,
-    /,
-    *,
+    *search: Annotated[str, Parameter(help="Words to look for in name and description.")],
     folder: Annotated[list[Path] | None, Parameter(metavar="DIR")] = None,
     json: bool = False,
 ) -> int:
@@ -97,7 +95,7 @@ def nodes(
     """
     from .catalogue import nodes_command
 
-    return nodes_command(search, folder or [], as_json=json)
+    return nodes_command(" ".join(search), folder or [], as_json=json)
 
 
 @app.command(name="new", help_epilogue="")

@@ -21,7 +21,7 @@ __all__ = ["nodes_command"]
 ROOM = 40
 
 
-def nodes_command(search: str | None, folders: Sequence[Path], *, as_json: bool) -> int:
+def nodes_command(search: str, folders: Sequence[Path], *, as_json: bool) -> int:
     """List the node types that match; gives the exit code."""
     registry = Registry()
     with redirect_stdout(sys.stderr):
@@ -30,7 +30,7 @@ def nodes_command(search: str | None, folders: Sequence[Path], *, as_json: bool)
         for folder in folders:
             importable(folder)
         problems = registry.discover(*folders, entry_points=False)
-    found = [kind for kind in registry if _matches(kind, search or "")]
+    found = [kind for kind in registry if _matches(kind, search)]
     if as_json:
         write_json([_entry(kind) for kind in found], sys.stdout)
     elif found:

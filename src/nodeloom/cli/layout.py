@@ -25,7 +25,7 @@ class Slot:
 
     Attributes:
         node: the node's id, or None. layer: from 0. size: what it takes across the layer. at: its middle there.
-        before, after: the slots it is tied to in the layers beside.
+        before, after: the slots it is tied to in the layers beside. beside: the node whose way back passes here.
     """
 
     node: str | None
@@ -34,6 +34,7 @@ class Slot:
     at: float = 0.0
     before: list[Slot] = field(default_factory=list["Slot"])
     after: list[Slot] = field(default_factory=list["Slot"])
+    beside: Slot | None = None
 
 
 @dataclass
@@ -147,7 +148,10 @@ def link(slots: dict[str, Slot], layers: list[list[Slot]], edge: tuple[str, str]
     reach = range(first.layer, last.layer + 1) if back else range(first.layer + 1, last.layer)
     passes = [Slot(None, layer, lane) for layer in reach]
     for slot in passes:
-        layers[slot.layer].append(slot)
+        layer = layers[slot.layer]
+        if back:
+            slot.beside = source if slot.layer == source.layer else target if slot.layer == target.layer else None
+        layer.insert(layer.index(slot.beside) + 1 if slot.beside is not None else len(layer), slot)
     chain = passes if back else [first, *passes, last]
     for left, right in pairwise(chain):
         left.after.append(right)
@@ -222,6 +226,8 @@ def place(layers: list[list[Slot]], gap: float) -> None:
 def wish(slot: Slot, forward: bool, both: bool) -> tuple[float, float]:
     """Where a slot would like to be, and how much."""
     near = [*slot.before, *slot.after] if both else slot.before if forward else slot.after
+    if slot.beside is not None and not near:
+        return slot.beside.at, 0.3
     if not near:
         return slot.at, 0.2
     weights = [6.0 if slot.node is None and each.node is None else 1.0 for each in near]

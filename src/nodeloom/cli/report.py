@@ -102,10 +102,11 @@ def trouble_of(error: BaseException) -> tuple[str, int]:
 
 def failure_of(error: RunFailed) -> str:
     """Why a run failed: the node, the error, and the author's line it came from."""
-    nodes, cause = innermost(error)
+    cause = innermost(error)
     result = error.result
-    what = f"{type(cause).__name__}: {cause}" if not isinstance(cause, RunFailed) else _described(cause)
-    lines = [f"the run failed in node {'/'.join(nodes)}: {what}" if nodes else str(error)]
+    info = result.error
+    what = f"{info.type}: {info.message}" if info is not None else str(error)
+    lines = [f"the run failed in node {info.node}: {what}" if info is not None and info.node else str(error)]
     place = author_place(cause)
     if place:
         lines.append(f"at {place}")
@@ -116,26 +117,16 @@ def failure_of(error: RunFailed) -> str:
     return "\n  ".join(lines)
 
 
-def _described(error: RunFailed) -> str:
-    info = error.result.error
-    return f"{info.type}: {info.message}" if info is not None else str(error)
-
-
 def _steps(count: int) -> str:
     return "1 step" if count == 1 else f"{count:,} steps"
 
 
-def innermost(error: RunFailed) -> tuple[list[str], BaseException]:
-    """The failing node, through graphs inside graphs, and the exception it raised."""
-    nodes: list[str] = []
+def innermost(error: RunFailed) -> BaseException:
+    """The exception that a node raised, through graphs inside graphs."""
     at: BaseException = error
-    while isinstance(at, RunFailed):
-        if at.result.error is not None and at.result.error.node:
-            nodes.append(at.result.error.node)
-        if at.__cause__ is None:
-            break
+    while isinstance(at, RunFailed) and at.__cause__ is not None:
         at = at.__cause__
-    return nodes, at
+    return at
 
 
 def author_place(error: BaseException) -> str:

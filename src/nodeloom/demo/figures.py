@@ -167,40 +167,24 @@ def _short(place: str) -> str:
 def draw_magnitudes(graded: Graded, width: float = 560, height: float = 230) -> Figure:
     """A histogram: how many earthquakes there were of each magnitude, in steps of a quarter."""
     counts = {band: Counter(math.floor(quake["magnitude"] / BIN) for quake in graded[band]) for band in BANDS}
-    places = sorted({place for each in counts.values() for place in each}) or [0]
+    columns = [(place, band, counts[band][place]) for band in BANDS for place in counts[band]]
+    places = [place for place, _, _ in columns] or [0]
     first, last = min(places), max(places)
-    tallest = max((sum(each[place] for each in counts.values()) for place in places), default=1) or 1
-    left, right, bottom, top = 8.0, width - 8, height - 26, 20.0
-    slot = (right - left) / (last - first + 1)
-    bars: list[Figure] = []
-    for place in places:
-        for band in BANDS:
-            if count := counts[band][place]:
-                tall = (bottom - top) * count / tallest
-                bars.append(
-                    {
-                        "x": round(left + (place - first) * slot + 1, 1),
-                        "y": round(bottom - tall, 1),
-                        "band": band,
-                        "width": round(slot - 2, 1),
-                        "height": round(tall, 1),
-                        "count": count,
-                        "from": place * BIN,
-                    }
-                )
-    ticks = [
-        {"x": round(left + (value / BIN - first) * slot, 1), "label": value}
-        for value in range(math.ceil(first * BIN), math.floor((last + 1) * BIN) + 1)
+    paper = Chart((first, last + 1), (0, max((count for _, _, count in columns), default=1)), width, height, left=8)
+    bars = [
+        {
+            "x": round(paper.across(place) + 1, 1),
+            "y": paper.up(count),
+            "width": round(paper.across(place + 1) - paper.across(place) - 2, 1),
+            "height": round(paper.bottom - paper.up(count), 1),
+            "band": band,
+            "count": count,
+        }
+        for place, band, count in sorted(columns)
     ]
-    return {
-        "width": width,
-        "height": height,
-        "bottom": bottom,
-        "left": left,
-        "right": right,
-        "bars": bars,
-        "ticks": ticks,
-    }
+    whole = range(math.ceil(first * BIN), math.floor((last + 1) * BIN) + 1)
+    ticks = [{"x": paper.across(value / BIN), "label": value} for value in whole]
+    return {**paper.sides(), "bars": bars, "ticks": ticks}
 
 
 def draw_week(graded: Graded, width: float = 560, height: float = 230) -> Figure:
@@ -210,34 +194,45 @@ def draw_week(graded: Graded, width: float = 560, height: float = 230) -> Figure
     sizes = [quake["magnitude"] for quake in everything] or [0.0]
     start, end = min(times), max(*times, min(times) + 1)
     low, high = math.floor(min(sizes)), math.ceil(max(*sizes, min(sizes) + 1))
-    left, right, bottom, top = 26.0, width - 12, height - 26, 14.0
-
-    def across(time: float) -> float:
-        return round(left + (right - left) * (time - start) / (end - start), 1)
-
-    def up(size: float) -> float:
-        return round(bottom - (bottom - top) * (size - low) / (high - low), 1)
-
+    paper = Chart((start, end), (low, high), width, height, left=26)
     midnights = range((start // _DAY + 1) * _DAY, end, _DAY)
-    marks = {
-        band: [
-            {
-                "x": across(quake["time"]),
-                "y": up(quake["magnitude"]),
-                "r": f"{0.8 + radius(quake['magnitude']) / 3:.1f}",
-            }
-            for quake in reversed(ranked(graded[band]))
-        ]
-        for band in BANDS
-    }
     return {
-        "width": width,
-        "height": height,
-        "left": left,
-        "right": right,
-        "bottom": bottom,
-        "top": top,
-        "days": [{"x": across(day), "label": read_time(day, "{0.day} {0:%b}")} for day in midnights],
-        "levels": [{"y": up(size), "label": size} for size in range(low, high + 1)],
-        "marks": marks,
+        **paper.sides(),
+        "days": [{"x": paper.across(day), "label": read_time(day, "{0.day} {0:%b}")} for day in midnights],
+        "levels": [{"y": paper.up(size), "label": size} for size in range(low, high + 1)],
+        "marks": {band: [_mark(paper, quake) for quake in reversed(ranked(graded[band]))] for band in BANDS},
     }
+
+
+def _mark(paper: Chart, quake: Quake) -> Figure:
+    size = quake["magnitude"]
+    return {"x": paper.across(quake["time"]), "y": paper.up(size), "r": f"{0.8 + radius(size) / 3:.1f}"}
+
+
+class Chart:
+    """The paper of a chart: where values stand between its sides.
+
+    Args:
+        across, up: the least and the greatest value along each axis. width, height: of the paper.
+        left: the margin on the left.
+    """
+
+    def __init__(
+        self, across: tuple[float, float], up: tuple[float, float], width: float, height: float, *, left: float
+    ) -> None:
+        self._across, self._up = across, up
+        self.width, self.height = width, height
+        self.left, self.right, self.top, self.bottom = left, width - 8, 18, height - 26
+
+    def across(self, value: float) -> float:
+        low, high = self._across
+        return round(self.left + (self.right - self.left) * (value - low) / (high - low), 1)
+
+    def up(self, value: float) -> float:
+        low, high = self._up
+        return round(self.bottom - (self.bottom - self.top) * (value - low) / (high - low), 1)
+
+    def sides(self) -> Figure:
+        """What the template needs to draw the axes."""
+        names = ("width", "height", "left", "right", "top", "bottom")
+        return {name: getattr(self, name) for name in names}

@@ -27,7 +27,7 @@ def run_demo(out: Path | None = None, quiet: bool = False) -> int:
         quiet: print nothing but the path of the report.
 
     Returns:
-        The exit code: 0, 1 when it failed, 130 when it was interrupted. Unless it is 0, no report was written.
+        The exit code: 0, 1 when it failed, 130 when it was interrupted. A report is written whole or not at all.
     """
     report = report_at(out)
     terminal = Terminal(quiet=quiet)
@@ -36,7 +36,7 @@ def run_demo(out: Path | None = None, quiet: bool = False) -> int:
 
         return asyncio.run(show(graph, report, terminal))
     except KeyboardInterrupt:
-        terminal.failed("interrupted; no report was written")
+        terminal.failed("interrupted")
         return INTERRUPTED
     except RunFailed as error:
         terminal.failed(str(error))

@@ -19,9 +19,9 @@ from ..model.branches import absorb, outputs_of, state_of
 from ..model.edge import Route
 from ..model.plan import Plan, PlanNode
 from ..model.run import Branch, Completed, Failed, Outcome, Send, Step
-from ..model.values import EMPTY, Values, freeze
-from ..nodes.context import Context, Live, Walk
-from ..nodes.graph import PARAM_NAMES, Graph, rendered_params
+from ..model.values import EMPTY, Values, freeze, owned
+from ..nodes.context import Compiled, Context, Live, Walk
+from ..nodes.graph import PARAM_NAMES, rendered_params
 from ..nodes.memory import Memory
 from ..nodes.node import Node
 from ..nodes.signature import read_signature
@@ -75,6 +75,7 @@ class Executable:
         "_call",
         "_error_hook",
         "_finish_hook",
+        "_lent",
         "_memory",
         "_metrics",
         "_names",
@@ -103,7 +104,8 @@ class Executable:
         self._memory = bool(node.memory)
         self._starts = type(node).on_start is not Node.on_start or type(node).on_stop is not Node.on_stop
         hooked = self._finish_hook is not None or self._error_hook is not None
-        short = not (self._starts or hooked or self._memory or self._template is not None)
+        self._lent = _containers(node.params)
+        short = not (self._starts or hooked or self._memory or self._lent or self._template is not None)
         self._short = short
 
     def perform(self) -> Perform:
@@ -144,13 +146,13 @@ class Executable:
             outcome = self._completed(step, live, result)
         except Exception as error:  # every failure of a node is an outcome
             outcome = self._failed(step, live, error)
-            await self._hook(ctx, self._error_hook, self.node, error)
+            await self._hook(ctx, "on_error", self._error_hook, self.node, error)
         except asyncio.CancelledError:
             live.emit("step_cancelled", ctx)
             raise
         else:
             if isinstance(outcome, Completed) and self._finish_hook is not None:
-                await self._hook(ctx, self._finish_hook, outcome.outputs)
+                await self._hook(ctx, "on_finish", self._finish_hook, outcome.outputs)
         self._tell(ctx, outcome, clock() - started)
         return outcome
 
@@ -159,6 +161,9 @@ class Executable:
         if self._template is not None:
             params = _rendered(self.node, self._template, ctx)
             ctx = Context(step, walk, self.node, params, 1, memory)
+        elif self._lent:
+            own = {name: owned(getattr(self._params, name)) for name in self._lent}
+            ctx = Context(step, walk, self.node, self._params.model_copy(update=own), 1, memory)
         walk.context = ctx
         return await self._call(ctx)
 
@@ -171,7 +176,7 @@ class Executable:
             memory.commit()
             return result
 
-    async def _hook(self, ctx: Context, hook: Callable[..., Any] | None, *arguments: Any) -> None:
+    async def _hook(self, ctx: Context, name: str, hook: Callable[..., Any] | None, *arguments: Any) -> None:
         """Call a hook; its failure is recorded and changes nothing (6.1)."""
         if hook is None:
             return
@@ -180,7 +185,6 @@ class Executable:
             if inspect.isawaitable(answer):
                 await answer
         except Exception as error:  # hooks observe
-            name = getattr(hook, "__name__", "hook")
             ctx.log.exception("%s of node %s failed", name, self.place.id)
             ctx.live.emit("hook_failed", ctx, hook=name, error=str(error))
 
@@ -342,9 +346,16 @@ def _rendered(node: Node, template: Template, ctx: Context) -> Any:
     return validate(node.params_model, values, subject=ctx.node_id)
 
 
-def _params_of(graph: Graph | None, node_id: str) -> dict[str, Any]:
+def _params_of(graph: Compiled | None, node_id: str) -> dict[str, Any]:
     params = graph.nodes[node_id].params if graph is not None else None
     return {} if params is None else dict(params)
+
+
+def _containers(params: Any) -> list[str]:
+    """The params that a step could change in place: each step gets its own, for a node is a definition (1.1)."""
+    if not hasattr(params, "model_copy"):
+        return []
+    return [name for name, value in params if type(value) in (list, dict, set)]
 
 
 def _shortened(value: Any) -> str:

@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
+from ..errors import RunFailed
+
 from .branches import is_solo, absorb, drop, finish, fork
 from .joins import arrive, enter, leave, next_join
 from .order import in_order
@@ -75,8 +79,23 @@ def advance(plan: Plan, run: Run, outcome: Outcome) -> Run:
         The run; `run.ready` holds the steps to execute next.
     """
     if type(outcome) is Completed:
-        if len(outcome.taken) == 1 and outcome.sends is None and not run.stopping:
-            _go_on(plan, run, outcome, plan.edges[outcome.taken[0]])
+        taken = outcome.taken
+        if len(taken) == 1 and outcome.sends is None and not run.stopping:
+            edge = plan.edges[taken[0]]
+            target = plan.nodes[edge.target]
+            step = outcome.step
+            branch = run.branches[step.branch]
+            outputs = outcome.outputs
+            if branch.solo and target.quick and run.steps < plan.max_steps and type(outputs) is Values:
+                if branch.absorbed != step.ordinal:
+                    _update(branch.state, outputs)
+                    _set(branch.outputs, edge.edge.source, outputs)
+                branch.ordinal = ordinal = step.ordinal + 1
+                run.steps += 1
+                branch.step = step = Step(edge.target, step.branch, ordinal, step.seed, outputs)
+                run.ready.append(step)
+                return run
+            _go_on(plan, run, outcome, edge)
             if not (run.flight or run.waiting or run.stopping):
                 return run
         else:
@@ -132,10 +151,14 @@ def first_failure(run: Run) -> Failure | None:
 
 
 def error_info(error: BaseException, node: str) -> ErrorInfo:
-    """An exception as data."""
+    """An exception as data. Of a graph inside a graph, what failed inside it is what failed."""
     names: list[str] = []
     for each in type(error).__mro__[:-1]:
         names += [each.__name__, f"{each.__module__}.{each.__qualname__}"]
+    inner = error.result.error if isinstance(error, RunFailed) else None
+    if inner is not None:
+        known = tuple(dict.fromkeys((*inner.names, *names)))
+        return replace(inner, node=f"{node}/{inner.node}" if inner.node else node, names=known)
     code = getattr(error, "code", None)
     return ErrorInfo(
         type(error).__name__,

@@ -63,7 +63,8 @@ def absorb(plan: Plan, run: Run, step: Step, outputs: Values) -> Branch:
 
 def is_solo(plan: Plan, branch: Branch) -> bool:
     """Whether what the only branch writes needs no care: nothing to reduce, to select, to copy or to remember."""
-    return plan.state.plain and type(branch.state) is Values and type(branch.outputs) is Values
+    plain = plan.state.plain and not plan.shadows
+    return plain and type(branch.state) is Values and type(branch.outputs) is Values
 
 
 def fork(plan: Plan, run: Run, branch: Branch, count: int) -> list[Branch]:

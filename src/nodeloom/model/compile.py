@@ -14,6 +14,7 @@ from .edge import Edge, Quorum
 from .plan import Join, NodeSpec, Plan, PlanEdge, PlanNode
 from .reach import Reach, components, reach_of
 from .state import StateSchema
+from .values import shadows
 
 __all__ = ["CONDITION_NAMES", "Declaration", "compile_plan", "nearest", "path_problem", "problems_of"]
 
@@ -74,6 +75,7 @@ def compile_plan(graph: Declaration) -> Plan:
         on_failure=graph.on_failure,
         strict_routing=graph.strict_routing,
         max_steps=graph.max_steps,
+        shadows=shadows(by_id),
     )
 
 

@@ -81,7 +81,8 @@ class PlanNode(msgspec.Struct, frozen=True):
         tests: the edges in order, when some have one; conditional: those that do.
         errors: edges for a failed step, in order. `routes`: target node id to the edge a Route takes.
         place: where a running step stands, as a mask (0: it reaches no join).
-        heads: a cycle leads back to it, so its starts are counted. quick: nothing is to be counted or watched when it starts. `before_quorum`: it can reach one.
+        heads: a cycle leads back to it, so its starts are counted. quick: nothing is to be counted or watched
+            when it starts. before_quorum: it can reach one.
         names: the names its conditions use.
     """
 
@@ -111,7 +112,7 @@ class Plan(msgspec.Struct, frozen=True):
         by_id: node id to index. starts: the indices a run begins at.
         joins: place mask to the index of the join that stands there. reaches: place mask to the joins that a
             token standing there can reach.
-        state: what is declared of the flowing state.
+        state: what is declared of the flowing state. shadows: a node's id is also the name of a method of dict.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Plan(msgspec.Struct, frozen=True):
     on_failure: Literal["fail", "continue"] = "fail"
     strict_routing: bool = False
     max_steps: int = 1_000_000
+    shadows: bool = False
 
     def taken(self, node: PlanNode, scope: Mapping[str, Any]) -> tuple[int, ...]:
         """The edges a completed step takes, decided once (semantics 2.1).

@@ -10,10 +10,10 @@ from __future__ import annotations
 import copy
 import difflib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
-__all__ = ["EMPTY", "Gathered", "Lent", "Values", "freeze", "lend", "merge", "owned", "writable"]
+__all__ = ["EMPTY", "Gathered", "Lent", "Values", "freeze", "lend", "merge", "owned", "shadows", "writable"]
 
 _set = dict.__setitem__
 _items = dict.items
@@ -33,7 +33,7 @@ class Values(dict[str, Any]):
         AttributeError: for a key that is not there, naming the nearest that is.
     """
 
-    __slots__ = ()
+    __slots__ = ("_lent",)  # of Lent: with one layout, values can change their class
 
     def __getattr__(self, name: str) -> Any:
         if _has(self, name):
@@ -83,8 +83,7 @@ class Shadowing(Values):
 class Lent(Shadowing):
     """Values that other branches hold too: a dict, list or set in it is copied when it is first read."""
 
-    __slots__ = ("_lent",)
-    _lent: set[str]
+    __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:
         value = dict.__getitem__(self, key)
@@ -144,7 +143,7 @@ def freeze(values: Mapping[str, Any]) -> Values:
         if type(value) in _VIEWS:
             _snapshot(frozen)
             break
-    if not _METHODS.isdisjoint(frozen):
+    if shadows(frozen):
         _become(frozen, "__class__", Shadowing)
     return frozen
 
@@ -153,6 +152,11 @@ def _snapshot(frozen: Values) -> None:
     for key, value in tuple(_items(frozen)):
         if type(value) in _VIEWS:
             _set(frozen, key, list(value) if type(value) is Gathered else writable(value))
+
+
+def shadows(keys: Iterable[str]) -> bool:
+    """Whether a key is also the name of a method of dict."""
+    return not _METHODS.isdisjoint(keys)
 
 
 def writable(values: Mapping[str, Any]) -> Values:
@@ -172,7 +176,9 @@ def lend(values: Values) -> Values:
             return values
         plain = values
     view = Lent(plain)
-    object.__setattr__(view, "_lent", lent)
+    _become(view, "_lent", lent)
+    if "keys" in values:
+        _own_all(view)
     return view
 
 
@@ -180,10 +186,12 @@ def merge(values: Values, updates: Mapping[str, Any]) -> None:
     """Write updates into values: for the runtime only, which owns what it writes to."""
     _update(values, updates)
     kind = type(values)
-    if kind is Values and type(updates) is not Values and not _METHODS.isdisjoint(updates):
+    if kind is Values and type(updates) is not Values and shadows(updates):
         _become(values, "__class__", Shadowing)
     elif kind is Lent:
         _lent_of(values).difference_update(updates)
+        if "keys" in updates:
+            _own_all(values)
 
 
 def owned(value: Any) -> Any:
@@ -205,12 +213,19 @@ def owned(value: Any) -> Any:
 _VALUES = frozenset({Values, Shadowing, Lent})
 _VIEWS = _VALUES | {Gathered}
 _METHODS = frozenset(name for name in dir(dict) if not name.startswith("_"))
-_lent_of = Lent.__dict__["_lent"].__get__
+_lent_of = Values.__dict__["_lent"].__get__
 
 
-def _take_all(values: Lent) -> None:
+def _own_all(values: Values) -> None:
+    """Copy at once what is lent: `dict(x)` asks a mapping that is read on demand for its method `keys`."""
+    _take_all(values)
+    _become(values, "__class__", Shadowing)
+
+
+def _take_all(values: Values) -> None:
     for key in tuple(_lent_of(values)):
-        Lent.__getitem__(values, key)
+        _set(values, key, owned(dict.__getitem__(values, key)))
+    _lent_of(values).clear()
 
 
 def _called_by_json() -> bool:

@@ -7,22 +7,18 @@ import contextvars
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, ClassVar, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
 
 from ..errors import DefinitionError
 from ..model.branches import outputs_of, state_of
 from ..model.plan import Plan
-from ..model.run import ErrorInfo, Run, Step, digest
+from ..model.run import ErrorInfo, Run, RunResult, Step, digest
 from ..model.values import EMPTY, Values
 from .event import Event, EventType
 from .memory import Memory
-
-if TYPE_CHECKING:
-    from .graph import Graph
-    from .node import Node
 
 __all__ = ["Context", "Live", "Runtime", "Services", "Shared", "StepFilter", "Walk", "current_context"]
 
@@ -30,6 +26,29 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _walk: contextvars.ContextVar[Walk | None] = contextvars.ContextVar("nodeloom_walk", default=None)
+
+
+class Definition(Protocol):
+    """What a context needs of its node."""
+
+    identifier: ClassVar[str]
+
+
+class Compiled(Protocol):
+    """What a context shows of the graph that runs."""
+
+    name: str
+    plan: Plan
+
+    @property
+    def nodes(self) -> Mapping[str, Any]: ...
+
+    @property
+    def output_templates(self) -> Mapping[str, Any] | None: ...
+
+    def output_of(self, result: RunResult, inputs: Mapping[str, Any]) -> Values:
+        """The graph's output, from what its run became."""
+        ...
 
 
 class Shared(Protocol):
@@ -58,7 +77,7 @@ class Services(Protocol):
         """Run a blocking function on a thread of the engine's."""
         ...
 
-    async def run_inner(self, graph: Graph, inputs: Mapping[str, Any], ctx: Context) -> Values:
+    async def run_inner(self, graph: Any, inputs: Mapping[str, Any], ctx: Context) -> Values:
         """Run a graph as a step of another; its output."""
         ...
 
@@ -111,7 +130,7 @@ class Live:
         "watch",
     )
 
-    def __init__(self, graph: Graph | None, plan: Plan, run: Run, services: Services) -> None:
+    def __init__(self, graph: Compiled | None, plan: Plan, run: Run, services: Services) -> None:
         self.graph = graph
         self.plan = plan
         self.run = run
@@ -169,7 +188,7 @@ class Context(msgspec.Struct, frozen=True):
 
     step: Step
     walk: Walk
-    node: Node
+    node: Definition
     params: Any = None
     attempt: int = 1
     _memory: Memory | None = None
@@ -235,7 +254,7 @@ class Context(msgspec.Struct, frozen=True):
         return self.live.parent_span_id
 
     @property
-    def graph(self) -> Graph | None:
+    def graph(self) -> Compiled | None:
         return self.live.graph
 
     @property
@@ -252,7 +271,7 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        return logging.LoggerAdapter(logging.getLogger(self.node.identifier), log_fields(self))
+        return StepLog(logging.getLogger(self.node.identifier), log_fields(self))
 
     @property
     def http(self) -> Any:
@@ -286,7 +305,7 @@ class Context(msgspec.Struct, frozen=True):
         """Run a blocking function on a thread of the engine's, and await its value."""
         return await self.live.services.offload(function, *args, **kwargs)
 
-    async def run_inner(self, graph: Graph, inputs: Mapping[str, Any]) -> Values:
+    async def run_inner(self, graph: Any, inputs: Mapping[str, Any]) -> Values:
         """Run a graph as part of this step, and give its output."""
         return await self.live.services.run_inner(graph, inputs, self)
 
@@ -344,6 +363,14 @@ class _Sent:
 
     def __await__(self) -> Any:
         return iter(())
+
+
+class StepLog(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose records carry the fields of a step, beside those the author gives as `extra`."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Put the step's fields beside the author's."""
+        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **(self.extra or {})}}
 
 
 class StepFilter(logging.Filter):

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..expressions import from_keywords
+from ..model.compile import Declaration
 from ..model.edge import Edge
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 __all__ = ["edge_label", "mermaid"]
 
 
-def mermaid(graph: Graph) -> str:
+def mermaid(graph: Declaration) -> str:
     """The graph as Mermaid text; conditions label the edges, error edges are dotted."""
     lines = ["flowchart TD"]
-    for node_id, node in graph.nodes.items():
-        shape = ("([", "])") if node_id in graph.declaration.starts else ("[", "]")
-        lines.append(f"    {_name(node_id)}{shape[0]}{_text(node.id)}{shape[1]}")
+    for node in graph.nodes:
+        shape = ("([", "])") if node.id in graph.starts else ("[", "]")
+        lines.append(f"    {_name(node.id)}{shape[0]}{_text(node.id)}{shape[1]}")
     for edge in graph.edges:
         arrow = "-.->" if edge.kind in ("error", "route") else "-->"
         label = edge_label(edge)
@@ -33,7 +29,7 @@ def edge_label(edge: Edge) -> str:
             return edge.when
         return str(from_keywords(dict(edge.when))) if edge.when is not None else "a Python condition"
     if edge.kind == "error":
-        return f"on error {' or '.join(edge.errors)}".rstrip()
+        return f"on error {' or '.join(name.rpartition('.')[2] for name in edge.errors)}".rstrip()
     return {"otherwise": "otherwise", "route": "when routed"}.get(edge.kind, "")
 
 

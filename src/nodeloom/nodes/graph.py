@@ -15,6 +15,7 @@ from ..model.run import RunResult
 from ..model.values import Values
 from .context import Context
 from .declared import schema_from_document, state_schema
+from .drawing import mermaid
 from .event import Event
 from .host import current_host, run_sync
 from .node import Node, snake_case
@@ -164,9 +165,7 @@ class Graph:
 
     def to_mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""
-        from .drawing import mermaid
-
-        return mermaid(self)
+        return mermaid(self.declaration)
 
     def to_document(self) -> dict[str, Any]:
         """The graph as a document, from which `from_document` makes an equal one.

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 
 from ..errors import DefinitionError, FrozenDefinition
 from ..model.edge import EdgeCondition, EdgeKind, Keywords
 
-if TYPE_CHECKING:
-    from .node import Node
-
 __all__ = ["Group", "Pending", "Wirable", "Wire", "as_wirable", "error_name", "rewire"]
 
 _declared = count()
+
+
+class Place(Protocol):
+    """What wiring needs of a node."""
+
+    id: str
+    frozen: bool
+    wires: list[Wire]
 
 
 class Wire(msgspec.Struct, frozen=True):
@@ -61,7 +66,7 @@ class Wirable:
         """Where edges that go on from here begin."""
         raise NotImplementedError  # each of the three kinds below says
 
-    def targets(self) -> list[Node]:
+    def targets(self) -> list[Any]:
         """The nodes that edges to here end at."""
         raise NotImplementedError
 
@@ -73,7 +78,7 @@ class Pending(Wirable):
 
     def __init__(
         self,
-        node: Node,
+        node: Place,
         kind: EdgeKind = "always",
         *,
         when: str | Keywords | None = None,
@@ -91,7 +96,7 @@ class Pending(Wirable):
     def sources(self) -> list[Pending]:
         return [self]
 
-    def targets(self) -> list[Node]:
+    def targets(self) -> list[Any]:
         return [self.node]
 
     def __repr__(self) -> str:
@@ -107,7 +112,7 @@ class Group(Wirable, list[Any]):
     def sources(self) -> list[Pending]:
         return [source for item in self for source in as_wirable(item).sources()]
 
-    def targets(self) -> list[Node]:
+    def targets(self) -> list[Any]:
         return [target for item in self for target in as_wirable(item).targets()]
 
     __rshift__ = Wirable.__rshift__
@@ -127,7 +132,7 @@ def as_wirable(value: Any) -> Wirable:
     raise DefinitionError(f"an edge joins nodes, not {value!r}{hint}")
 
 
-def connect(source: Pending, target: Node) -> None:
+def connect(source: Pending, target: Place) -> None:
     """Add an edge to the source's definition, once.
 
     Raises:

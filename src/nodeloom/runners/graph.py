@@ -11,10 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter as clock
 from typing import Any, cast
 
-from ..errors import RunFailed
-from ..model.advance import advance, first_failure, result_of, stop
-from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
+from msgspec.structs import replace
+
+from ..errors import ExpressionError, RunFailed
 from ..executors.metrics import Metrics
+from ..model.advance import advance, error_info, first_failure, result_of, stop
+from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
+from ..model.values import EMPTY
 from ..nodes.context import Live, Walk
 
 __all__ = ["GraphRun", "Perform", "checked"]
@@ -57,17 +60,39 @@ class GraphRun:
                     await self._follow(walk, run.ready.pop())
             if run.ready:
                 await self._follow_all()
+            result = self._with_output(result_of(self._plan, run))
         except asyncio.CancelledError:
             await self._cancel_all()
             self._emit("run_cancelled")
             raise
-        result = result_of(self._plan, run)
+        except Exception as error:  # folding failed: in a reducer of the author's
+            await self._cancel_all()
+            result = self._broken(RunResult(run.id, "failed", EMPTY, EMPTY, EMPTY, run.steps), error)
+        except BaseException:
+            await self._cancel_all()
+            raise
         if result.status == "completed":
             self._emit("run_completed", output=result.output, steps=result.steps)
         else:
-            error = dict(result.error.as_values()) if result.error is not None else {}
-            self._emit("run_failed", error=error, steps=result.steps)
+            told = dict(result.error.as_values()) if result.error is not None else {}
+            self._emit("run_failed", error=told, steps=result.steps)
         return result
+
+    def _with_output(self, result: RunResult) -> RunResult:
+        """The result with what the graph's `outputs` say; one that cannot be rendered fails the run (2.7)."""
+        graph = self._live.graph
+        if graph is None or graph.output_templates is None or result.status != "completed":
+            return result
+        try:
+            return replace(result, output=graph.output_of(result, self._run.inputs))
+        except ExpressionError as error:
+            return self._broken(result, error)
+
+    def _broken(self, result: RunResult, error: Exception) -> RunResult:
+        """The result of a run that failed on its own account, not in a step."""
+        info = error_info(error, "")
+        self._live.exceptions.append((info, error))
+        return replace(result, status="failed", error=info, errors=(info,))
 
     async def _follow(self, walk: Walk, step: Step) -> None:
         """Follow one token until it forks, waits at a join, or ends."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...errors import DefinitionError, UnknownNodeType
+from ...errors import UnknownNodeType
 from ..node import Node
 from ..registry import Registry
 
@@ -26,6 +26,10 @@ def default_registry() -> Registry:
     registry = Registry()
     registry.discover()
     return registry
+
+
+class _NoImport(Exception):
+    """Why an import path leads to no node."""
 
 
 class Catalogue:
@@ -74,9 +78,13 @@ class Catalogue:
                 except UnknownNodeType:
                     return newest
             return self.registry.resolve(identifier, version)
-        kind = self._elsewhere(identifier)
+        reason = ""
+        try:
+            kind = self._elsewhere(identifier)
+        except _NoImport as error:
+            kind, reason = None, f"; nor can it be imported: {error}"
         if kind is None:
-            raise UnknownNodeType(self._unknown(identifier))
+            raise UnknownNodeType(self._unknown(identifier) + reason)
         if version not in (None, kind.version) and not _migrates(kind, version):
             raise UnknownNodeType(f"{identifier!r} has version {kind.version}, not {version}")
         return kind
@@ -96,7 +104,7 @@ class Catalogue:
         kind = _as_type(found)
         if kind is None:
             what = "a module" if type(found).__name__ == "module" else f"a {type(found).__name__}"
-            raise UnknownNodeType(f"{identifier} is {what}, not a node: a Node class, or a function with @node")
+            raise _NoImport(f"it is {what}, not a node (a Node class, or a function with @node)")
         return kind
 
     def _unknown(self, identifier: str) -> str:
@@ -149,26 +157,24 @@ def _import(identifier: str) -> Any:
         except ModuleNotFoundError as error:
             missing = error.name or ""
             if ":" in identifier or "." not in module_name or not f"{module_name}.".startswith(f"{missing}."):
-                raise UnknownNodeType(_not_found(identifier, module_name, error)) from None
+                raise _NoImport(_not_found(module_name, error)) from None
             module_name, _, last = module_name.rpartition(".")
             names.insert(0, last)
         except (Exception, SystemExit) as error:  # whatever an author's module raises is the reason
-            raise UnknownNodeType(_not_found(identifier, module_name, error)) from None
+            raise _NoImport(_not_found(module_name, error)) from None
     for name in names:
         try:
             found = getattr(found, name)
         except AttributeError:
-            raise UnknownNodeType(f"{identifier} cannot be found: {module_name} has no {name!r}") from None
+            raise _NoImport(f"{module_name} has no {name!r}") from None
     return found
 
 
-def _not_found(identifier: str, module: str, error: BaseException) -> str:
+def _not_found(module: str, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
-        return f"no node type {identifier!r} is registered, and there is no module {error.name!r} to import it from"
+        return f"there is no module {error.name!r}"
     reason = str(error).splitlines()[0][:300] if str(error) else "no message"
-    if isinstance(error, DefinitionError | ImportError):
-        return f"{identifier} cannot be imported: {module} fails with {reason}"
-    return f"{identifier} cannot be imported: {module} fails with {type(error).__name__}: {reason}"
+    return f"importing {module} fails with {type(error).__name__}: {reason}"
 
 
 @contextmanager

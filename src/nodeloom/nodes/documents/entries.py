@@ -11,6 +11,7 @@ from ...errors import DefinitionError, ParamsError, UnknownNodeType
 from ...model.edge import Quorum
 from ...model.plan import NodeSpec
 from ..node import LATER, RESERVED, Node
+from ..settings import setting
 from .catalogue import Catalogue
 from .findings import Findings, hint, shown
 from .places import Path, is_list, is_mapping
@@ -161,13 +162,6 @@ def _check_keys(entry: dict[str, Any], made: Entry, findings: Findings) -> None:
         findings.add("bad_value", f"a label is a text, not {shown(entry['label'])}", (*made.path, "label"))
 
 
-class _Probe(Node):
-    """Takes settings to judge them by the rules of nodes."""
-
-    def work(self) -> None:
-        """Nothing."""
-
-
 def _settings(entry: dict[str, Any], path: Path, findings: Findings) -> dict[str, Any]:
     """The valid settings; the others are reported."""
     settings: dict[str, Any] = {}
@@ -177,10 +171,9 @@ def _settings(entry: dict[str, Any], path: Path, findings: Findings) -> dict[str
         value = entry[word]
         try:
             value = _join(value) if word == "join" else value
-            _Probe(**{word: value})
-            settings[word] = value
+            settings[word] = setting(word, value, "this")
         except (DefinitionError, ValueError) as error:
-            reason = str(error).removeprefix(f"{word}={value!r} of {_Probe.__qualname__}: ")
+            reason = str(error).removeprefix(f"{word}={value!r} of this: ")
             findings.add(f"bad_{word}", f"{shown(value)} is no {word}: {reason}", (*path, word))
     return settings
 

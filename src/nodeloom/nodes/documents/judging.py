@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from ...expressions import NOT_CONSTANT, Expression
 from ...model.compile import Declaration, problems_of
+from ...model.edge import Edge
 from ..graph import OUTPUT_NAMES, PARAM_NAMES, port_problems
 from .edges import Arrow
 from .entries import Entry
@@ -47,28 +49,37 @@ def declaration_of(parts: Parts) -> Declaration:
 
 def judge(heading: Heading, entries: list[Entry], arrows: list[Arrow], findings: Findings) -> Parts:
     """The parts of a graph; what is wrong with how they fit together is added to the findings."""
-    known = Known(frozenset(entry.id for entry in entries), heading.state)
+    known = Known({entry.id: None for entry in entries}, heading.state)
     for entry in entries:
         if not entry.is_inline:
             check_templates(rendered(entry), (*entry.path, "params"), PARAM_NAMES, known, findings)
     check_templates(heading.outputs or {}, ("outputs",), OUTPUT_NAMES, known, findings)
     produced = {entry.id: entry.spec.outputs for entry in entries}
-    doubtful = {
-        index
-        for index, arrow in enumerate(arrows)
-        if not check_condition(arrow, produced.get(arrow.edge.source), known, findings)
-    }
+    shape = [
+        _shape_of(arrow.edge, check_condition(arrow, produced.get(arrow.edge.source), known, findings))
+        for arrow in arrows
+    ]
     starts, is_certain = _starts(entries, arrows, findings)
     parts = Parts(heading, entries, arrows, starts)
-    _judge_shape(parts, doubtful, is_certain, findings)
-    _judge_ports(parts, findings)
+    if not findings.is_full:
+        _judge_shape(parts, shape, is_certain, findings)
+        _judge_ports(parts, findings)
     return parts
+
+
+def _shape_of(edge: Edge, condition: Expression | None) -> Edge:
+    """The edge as far as it matters to starts and cycles; a condition is not judged twice."""
+    if edge.kind != "when":
+        return edge
+    if condition is None:  # no telling when it is taken: it may lead out of a cycle
+        return msgspec.structs.replace(edge, kind="route", when=None)
+    return edge if condition.constant is not NOT_CONSTANT else msgspec.structs.replace(edge, when="output")
 
 
 def _starts(entries: list[Entry], arrows: list[Arrow], findings: Findings) -> tuple[list[str], bool]:
     """The nodes to start at, and whether all that the author named are among them."""
     declared = findings.data.get("start")
-    ids = {entry.id for entry in entries}
+    ids = {entry.id: None for entry in entries}
     if declared is None:
         targets = {arrow.edge.target for arrow in arrows}
         return [entry.id for entry in entries if entry.id not in targets], True
@@ -80,19 +91,19 @@ def _starts(entries: list[Entry], arrows: list[Arrow], findings: Findings) -> tu
     for index, id in enumerate(named):
         if id in ids:
             found[id] = None
-        else:
+        elif not findings.is_full:
             path = ("start", index) if is_list(declared) else ("start",)
             findings.add("unknown_node", f"no node has the id {shown(id)}{hint(id, ids, 'nodes')}", path)
     return list(found), len(found) == len(set(named))
 
 
-def _judge_shape(parts: Parts, doubtful: set[int], is_certain: bool, findings: Findings) -> None:
+def _judge_shape(parts: Parts, shape: list[Edge], is_certain: bool, findings: Findings) -> None:
     """Cycles, starts and what cannot be reached, leaving out what other problems may explain."""
     good = {entry.id for entry in parts.entries if entry.has_id}
     edges = [
-        msgspec.structs.replace(arrow.edge, when=None, kind="route") if index in doubtful else arrow.edge
-        for index, arrow in enumerate(parts.arrows)
-        if arrow.is_sound and {arrow.edge.source, arrow.edge.target} <= good
+        edge
+        for edge, arrow in zip(shape, parts.arrows, strict=True)
+        if arrow.is_sound and {edge.source, edge.target} <= good
     ]
     explained = {arrow.edge.target for arrow in parts.arrows if arrow.edge.source not in good} & good
     broken_edges = any(problem.code in ("bad_edge", "bad_edges", "unknown_node") for problem in findings.found)

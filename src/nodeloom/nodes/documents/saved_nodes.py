@@ -72,14 +72,16 @@ def _params(node: Node) -> dict[str, Any]:
 
 def _dumped(node: Node, error: NotPlain) -> dict[str, Any]:
     """Params that are no JSON, as pydantic writes them, if it reads the same again (a date, a path, an enum)."""
-    from pydantic_core import PydanticSerializationError, to_jsonable_python
+    from pydantic_core import PydanticSerializationError
 
+    if node.params_model is None or node.params is None:
+        raise error
     try:
-        params = cast("dict[str, Any]", plain(to_jsonable_python(node.given)))
+        params = cast("dict[str, Any]", plain(node.params.model_dump(mode="json", exclude_unset=True)))
         again = type(node)(params, id=node.id)
     except (PydanticSerializationError, NodeloomError, NotPlain, ValueError):
         raise error from None
-    if node.params_model is None or node.params is None or again.params != node.params:
+    if again.params != node.params:
         raise error
     return params
 

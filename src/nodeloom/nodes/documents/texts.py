@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from ...errors import ExpressionError
+from ...expressions import Expression, compile_template, has_template, never_holds, parse, template_problems
 from ...expressions import Path as Named
-from ...expressions import compile_template, has_template, never_holds, parse, template_problems
 from ...model.compile import CONDITION_NAMES, path_problem
 from ...model.state import StateSchema
 from .edges import Arrow
@@ -24,14 +24,14 @@ __all__ = ["Known", "check_condition", "check_templates", "rendered"]
 class Known:
     """What texts may name: node ids and the state's keys."""
 
-    ids: frozenset[str]
+    ids: Collection[str]
     state: StateSchema
 
     def problem(self, path: Named) -> str | None:
         """What is wrong with a path, in words; quick however many nodes there are."""
         parts = path.parts
         ids: Collection[str] = self.ids
-        if len(parts) > 1 and parts[0] == "outputs" and parts[1] not in ids and len(ids) > COMPARED:
+        if len(ids) > COMPARED and len(parts) > 1 and parts[0] == "outputs" and parts[1] not in ids:
             ids = [*islice(ids, COMPARED)]
         return path_problem(path, ids, self.state)
 
@@ -75,17 +75,19 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield from _texts(below, (*path, index))
 
 
-def check_condition(arrow: Arrow, produced: frozenset[str] | None, known: Known, findings: Findings) -> bool:
-    """Whether the condition of an edge can be used; what is wrong with it is reported."""
+def check_condition(
+    arrow: Arrow, produced: frozenset[str] | None, known: Known, findings: Findings
+) -> Expression | None:
+    """The condition of an edge, or None when it has none that can be used; what is wrong with it is reported."""
     text = arrow.edge.when
-    if not isinstance(text, str):
-        return True
+    if not isinstance(text, str) or findings.is_full:
+        return None
     path: Path = (*arrow.path, "when")
     try:
         condition = parse(text, CONDITION_NAMES)
     except ExpressionError as error:
         findings.add("condition", str(error), path, edge=str(arrow.edge))
-        return False
+        return None
     before = len(findings.found)
     for named in condition.paths:
         reason = known.problem(named) or _output_problem(named, arrow.edge.source, produced)
@@ -95,7 +97,7 @@ def check_condition(arrow: Arrow, produced: frozenset[str] | None, known: Known,
     never = never_holds(condition)
     if never:
         findings.add("condition", f"the condition can never hold: {never}", path, edge=str(arrow.edge))
-    return len(findings.found) == before
+    return condition if len(findings.found) == before else None
 
 
 def _output_problem(path: Named, source: str, produced: frozenset[str] | None) -> str | None:

@@ -1,0 +1,451 @@
+"""Error edges, and what becomes of a run that fails (2.5, 2.6)."""
+
+import asyncio
+import threading
+import traceback
+from typing import Annotated, Any
+
+import pytest
+
+from nodeloom import Engine, Graph, Node, RunFailed, State, node
+from nodeloom.errors import StepError
+
+
+class Refused(ConnectionError):
+    code = "refused_by_peer"
+    retryable = True
+
+
+class Fail(Node):
+    def __init__(self, error: Any, **values: Any) -> None:
+        super().__init__(**values)
+        self.error = error
+
+    async def work(self, inputs):
+        raise self.error
+
+
+class Caught(Node):
+    async def work(self, ctx, inputs):
+        return {"by": ctx.node_id, "error": ctx.error, "inputs": dict(inputs)}
+
+
+@pytest.mark.parametrize(
+    ("edge", "error", "caught"),
+    [
+        (TimeoutError, TimeoutError("t"), True),
+        (OSError, TimeoutError("t"), True),
+        (Exception, ValueError("v"), True),
+        (ValueError, KeyError("k"), False),
+        ("TimeoutError", TimeoutError("t"), True),
+        ("OSError", Refused("r"), True),
+        (Refused, Refused("r"), True),
+        ("Refused", Refused("r"), True),
+        (f"{Refused.__module__}.Refused", Refused("r"), True),
+        (ConnectionError, Refused("r"), True),
+        (Refused, ConnectionError("c"), False),
+        ("timeouterror", TimeoutError("t"), False),
+        (StepError, Refused("r"), False),
+    ],
+)
+async def test_an_error_edge_catches_by_class_by_name_and_by_base_class(edge: Any, error: Exception, caught: bool) -> None:
+    """2.5."""
+    fail, sorry = Fail(error), Caught(id="sorry")
+    fail.on_error(edge) >> sorry
+    result = await Graph(fail).run({"n": 1}, check=False)
+    assert (result.status == "completed") is caught
+    if caught:
+        assert result.output["inputs"] == {"n": 1}
+
+
+async def test_an_error_edge_without_types_catches_any_failure() -> None:
+    """2.5."""
+    fail = Fail(ValueError("v"))
+    fail.on_error() >> Caught(id="sorry")
+    assert (await Graph(fail).run()).output["by"] == "sorry"
+
+
+async def test_the_first_matching_edge_is_taken_in_declaration_order() -> None:
+    """2.5."""
+    fail = Fail(TimeoutError("t"))
+    fail.on_error(ValueError) >> Caught(id="first")
+    fail.on_error(OSError) >> Caught(id="second")
+    fail.on_error(TimeoutError) >> Caught(id="third")
+    result = await Graph(fail).run()
+    assert set(result.outputs) == {"second"}
+
+
+async def test_one_edge_may_name_several_types() -> None:
+    """2.5."""
+    for error in (KeyError("k"), TimeoutError("t")):
+        fail = Fail(error)
+        fail.on_error(KeyError, "TimeoutError") >> Caught(id="sorry")
+        assert (await Graph(fail).run()).status == "completed"
+
+
+async def test_the_target_is_told_what_failed() -> None:
+    """2.5: error = {type, code, message, node, retryable}."""
+    fail = Fail(Refused("go away"))
+    fail.on_error() >> Caught(id="sorry")
+    error = (await Graph(fail).run()).output["error"]
+    assert error == {
+        "type": "Refused",
+        "code": "refused_by_peer",
+        "message": "go away",
+        "node": "fail",
+        "retryable": True,
+    }
+    other = Fail(ZeroDivisionError("0"))
+    other.on_error() >> Caught(id="sorry")
+    assert (await Graph(other).run()).output["error"]["code"] == "zero_division_error"
+
+
+async def test_a_failure_in_a_handler_fails_the_run() -> None:
+    """2.5."""
+    fail, worse = Fail(ValueError("first")), Fail(KeyError("second"), id="worse")
+    fail.on_error() >> worse
+    with pytest.raises(RunFailed, match="worse: KeyError"):
+        await Graph(fail).run()
+
+
+async def test_a_handler_may_lead_back() -> None:
+    """2.5: an error route in a loop is a retry by hand."""
+    tries: list[int] = []
+
+    @node
+    async def flaky():
+        tries.append(1)
+        if len(tries) < 4:
+            raise TimeoutError("again")
+        return {"tries": len(tries)}
+
+    @node
+    async def again():
+        return {}
+
+    flaky.on_error(TimeoutError) >> again >> flaky
+    assert (await asyncio.wait_for(Graph(flaky).run(), 5)).output == {"tries": 4}
+
+
+async def test_a_failed_step_leaves_nothing_in_the_state() -> None:
+    """4.7."""
+    fail = Fail(ValueError("v"))
+    fail.on_error() >> Caught(id="sorry")
+    result = await Graph(fail).run({"n": 1})
+    assert "fail" not in result.outputs
+
+
+# --- what else runs when a run fails
+
+
+def with_sibling(work: Any, **options: Any) -> tuple[Graph, asyncio.Event]:
+    ready = asyncio.Event()
+
+    @node
+    async def start():
+        return {}
+
+    @node
+    async def fail():
+        await ready.wait()
+        raise ValueError("the first")
+
+    sibling = node(id="sibling")(work(ready))
+    start >> [fail, sibling]
+    return Graph(start, name="g", **options), ready
+
+
+async def test_siblings_are_cancelled_and_awaited_and_their_finally_blocks_run() -> None:
+    """2.6."""
+    seen: list[str] = []
+
+    def work(ready):
+        async def wait():
+            try:
+                ready.set()
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                raise
+            finally:
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                seen.append("finally")
+
+        return wait
+
+    graph, _ = with_sibling(work)
+    with pytest.raises(RunFailed, match="the first"):
+        await graph.run()
+    assert seen == ["cancelled", "finally"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_sibling_on_a_thread_is_told_and_awaited() -> None:
+    """2.6, 5.4: `ctx.cancelled` tells sync code."""
+    told: list[bool] = []
+    loop = asyncio.get_running_loop()
+
+    def work(ready):
+        def wait(ctx):
+            loop.call_soon_threadsafe(ready.set)
+            pause = threading.Event()
+            for _ in range(10_000):
+                if ctx.cancelled:
+                    told.append(True)
+                    return {}
+                pause.wait(0.001)
+            return {}
+
+        return wait
+
+    graph, _ = with_sibling(work)
+    with pytest.raises(RunFailed, match="the first"):
+        await graph.run()
+    assert told == [True]
+
+
+async def test_a_failure_while_cancelling_is_attached() -> None:
+    """2.6: the first failure by the order of the graph, the others with it."""
+
+    def work(ready):
+        async def wait():
+            try:
+                ready.set()
+                await asyncio.Event().wait()
+            finally:
+                raise KeyError("while cleaning up")
+
+        return wait
+
+    graph, _ = with_sibling(work)
+    result = await graph.run(check=False)
+    assert [error.type for error in result.errors] == ["ValueError", "KeyError"]
+    assert result.error == result.errors[0]
+
+
+async def test_the_first_failure_is_that_of_the_graphs_order_not_of_the_clock() -> None:
+    """2.6, 4.4: fifty times alike."""
+
+    @node
+    async def start():
+        return {}
+
+    turns = [asyncio.Event() for _ in range(3)]
+
+    def failing(n: int) -> Any:
+        @node(id=f"f{n}")
+        async def fail():
+            try:
+                await turns[n].wait()
+            finally:
+                raise ValueError(f"of {n}")
+
+        return fail
+
+    start >> [failing(n) for n in range(3)]
+    graph = Graph(start)
+    for first in (0, 1, 2) * 10:
+        for turn in turns:
+            turn.clear()
+        turns[first].set()
+        result = await graph.run(check=False)
+        assert [error.message for error in result.errors] == ["of 0", "of 1", "of 2"]
+
+
+async def test_run_failed_is_chained_to_the_original_with_its_traceback() -> None:
+    """2.6."""
+
+    def deep_down():
+        raise KeyError("deep") from ValueError("deeper")
+
+    @node
+    async def fail():
+        deep_down()
+
+    @node
+    async def start():
+        return {}
+
+    start >> fail
+    for graph in (Graph(start), Graph([fail.copy(), start.copy(id="other")])):
+        with pytest.raises(RunFailed) as caught:
+            await graph.run()
+        cause = caught.value.__cause__
+        assert isinstance(cause, KeyError)
+        assert isinstance(cause.__cause__, ValueError)
+        assert "deep_down" in "".join(traceback.format_exception(cause))
+
+
+async def test_an_error_in_the_result_has_no_cause_twice() -> None:
+    """2.6: of many failures the cause is the one that is named."""
+
+    @node
+    async def start():
+        return {}
+
+    a, b = Fail(ValueError("a"), id="a"), Fail(KeyError("b"), id="b")
+    start >> [a, b]
+    with pytest.raises(RunFailed, match="a: ValueError: a") as caught:
+        await Graph(start, on_failure="continue").run()
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert [error.type for error in caught.value.result.errors] == ["ValueError", "KeyError"]
+
+
+async def test_on_failure_continue_lets_other_branches_finish_first() -> None:
+    """2.6."""
+    done: list[str] = []
+    failed = asyncio.Event()
+
+    @node
+    async def start():
+        return {}
+
+    @node
+    async def fail():
+        failed.set()
+        raise ValueError("no")
+
+    @node
+    async def slow():
+        await failed.wait()
+        await asyncio.sleep(0)
+        return {"slow": 1}
+
+    @node
+    async def after(inputs):
+        done.append("after")
+        return {"after": 1}
+
+    start >> [fail, slow]
+    slow >> after
+    result = await Graph(start, on_failure="continue").run(check=False)
+    assert result.status == "failed"
+    assert done == ["after"]
+    assert result.outputs["after"] == {"after": 1}
+
+
+async def test_what_was_done_before_the_failure_is_in_the_result() -> None:
+    """2.6."""
+
+    @node
+    async def first():
+        return {"n": 1}
+
+    first >> Fail(ValueError("no"))
+    result = await Graph(first).run({"a": 0}, check=False)
+    assert result.outputs["first"] == {"n": 1}
+    assert result.state == {"a": 0, "n": 1}
+
+
+async def test_a_failing_reducer_in_a_fork_leaves_no_task() -> None:
+    """2.6, 4.2."""
+    ended = asyncio.Event()
+
+    def refuse(old, new):
+        raise ArithmeticError("cannot add these")
+
+    class Keys(State):
+        key: Annotated[int, refuse] = 0
+
+    @node
+    async def start():
+        return {}
+
+    @node
+    async def write():
+        return {"key": 1}
+
+    @node
+    async def read(state):
+        return {"n": state["key"]}
+
+    @node
+    async def wait():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    start >> [write, wait]
+    write >> read
+    with pytest.raises(RunFailed, match="cannot add these"):
+        await asyncio.wait_for(Graph(start, state=Keys).run(), 5)
+    assert ended.is_set()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_condition_that_fails_fails_the_run_and_leaves_its_step_completed() -> None:
+    """2.3: no error edge catches it."""
+
+    @node
+    async def a():
+        return {"score": "high"}
+
+    b, sorry = Caught(id="b"), Caught(id="sorry")
+    a.on(score__gt=1) >> b
+    a.on_error() >> sorry
+    result = await Graph(a).run(check=False)
+    assert (result.status, result.error.type, result.steps) == ("failed", "RoutingError", 1)  # type: ignore[union-attr]
+    assert result.outputs["a"] == {"score": "high"}
+
+
+async def test_a_predicate_that_raises_fails_the_run() -> None:
+    """2.3."""
+    from nodeloom import EdgeCondition
+
+    a, b = Caught(id="a"), Caught(id="b")
+    a.goto(b, condition=EdgeCondition(lambda step: step.outputs["nothing"]))
+    with pytest.raises(RunFailed, match=r"condition of edge a -> b failed"):
+        await Graph(a).run()
+
+
+class Odd(BaseException):
+    pass
+
+
+async def test_an_exception_that_is_no_exception_passes_through_and_leaves_no_task() -> None:
+    """2.6: as SystemExit would."""
+    ended = asyncio.Event()
+
+    @node
+    async def start():
+        return {}
+
+    @node
+    async def odd():
+        raise Odd
+
+    @node
+    async def wait():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.set()
+
+    start >> [wait, odd]
+    with pytest.raises(Odd):
+        await Graph(start).run()
+    assert ended.is_set()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    with pytest.raises(Odd):
+        await Graph(odd.copy()).run()
+
+
+async def test_failing_runs_do_not_disturb_their_neighbours() -> None:
+    """1.1, 2.6."""
+
+    @node
+    async def maybe(inputs):
+        await asyncio.sleep(0)
+        if inputs["n"] % 2:
+            raise ValueError(str(inputs["n"]))
+        return {"n": inputs["n"]}
+
+    graph = Graph(maybe)
+    async with Engine() as engine:
+        results = await asyncio.gather(*(engine.run(graph, {"n": n}, check=False) for n in range(100)))
+    for n, result in enumerate(results):
+        assert result.status == ("failed" if n % 2 else "completed")
+        assert (result.error.message if result.error else result.output["n"]) == (str(n) if n % 2 else n)
