@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import engine as engine  # it announces itself to the definitions
+from . import implicit as implicit  # it announces itself to the definitions
 
 if TYPE_CHECKING:
-    from .engine import Engine, close
+    from .engine import Engine
     from .errors import (
         DefinitionError,
         DocumentError,
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
         RunFailed,
     )
     from .forms.params import Field, Params
+    from .implicit import close
     from .model.edge import EdgeCondition, Quorum, Route
     from .model.reducers import Reducer, add, append, extend, maximum, messages, minimum, union
     from .model.run import RunResult
-    from .nodes.context import Context, StepFilter
+    from .nodes.context import Context
     from .nodes.declared import State
     from .nodes.event import Event
     from .nodes.function import node
     from .nodes.graph import Graph
+    from .nodes.logs import StepFilter
     from .nodes.node import Node
     from .nodes.registry import Registry
 
@@ -73,7 +75,7 @@ __all__ = [
 
 _HOME_OF = {
     "Engine": "engine",
-    "close": "engine",
+    "close": "implicit",
     "DefinitionError": "errors",
     "DocumentError": "errors",
     "GraphError": "errors",
@@ -97,7 +99,7 @@ _HOME_OF = {
     "union": "model.reducers",
     "RunResult": "model.run",
     "Context": "nodes.context",
-    "StepFilter": "nodes.context",
+    "StepFilter": "nodes.logs",
     "State": "nodes.declared",
     "Event": "nodes.event",
     "node": "nodes.function",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
 import os
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -20,8 +19,7 @@ from .model.advance import start
 from .model.plan import Plan
 from .model.run import RunResult
 from .model.values import EMPTY, Values
-from .nodes import host
-from .nodes.context import Context, Live, current_context
+from .nodes.context import Context, Live
 from .nodes.event import Event
 from .nodes.graph import Graph
 from .nodes.memory import Parted
@@ -32,7 +30,7 @@ from .runners.graph import GraphRun, checked
 from .runners.handle import RunHandle
 from .stores.shared import MemoryShared
 
-__all__ = ["Engine", "RunHandle", "close", "current_engine"]
+__all__ = ["Engine", "RunHandle"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -347,65 +345,6 @@ class Engine:
         await self.close()
 
 
-# --- the implicit engine of each event loop
-
-_implicit: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = weakref.WeakKeyDictionary()
-_closers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[None]] = weakref.WeakKeyDictionary()
-
-
-def current_engine() -> Engine:
-    """The engine of the step this is called in; outside of one, the implicit engine of the running loop."""
-    ctx = current_context()
-    if ctx is not None and isinstance(ctx.live.services, Engine) and not ctx.live.services.closed:
-        return ctx.live.services
-    loop = asyncio.get_running_loop()
-    engine = _implicit.get(loop)
-    if engine is None or engine.closed:
-        engine = _implicit[loop] = Engine()
-        _close_with(loop, engine)
-    return engine
-
-
-async def close() -> None:
-    """Close the implicit engine of the running loop."""
-    engine = _implicit.pop(asyncio.get_running_loop(), None)
-    if engine is not None:
-        await engine.close()
-
-
-def _close_with(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
-    """Close the engine when the loop ends: loops close their async generators, so one of them holds it."""
-
-    async def hold() -> AsyncIterator[None]:
-        try:
-            yield None
-        finally:
-            _implicit.pop(loop, None)
-            _closers.pop(loop, None)
-            await engine.close()
-
-    closer = hold()
-    _closers[loop] = closer
-    first: Coroutine[Any, Any, None] = closer.__anext__()  # type: ignore[assignment]
-    with contextlib.suppress(StopIteration):  # it has run to its yield; from there on the loop knows it
-        first.send(None)
-
-
-def run_sync(function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
-    """Run a coroutine function to its end from code that is not async.
-
-    Raises:
-        NodeloomError: inside a running event loop, where it would block it.
-    """
-    if asyncio._get_running_loop() is not None:
-        raise NodeloomError("run_sync was called inside an event loop; there, await the thing itself")
-    return asyncio.run(_main(function, *args, **kwargs))
-
-
-async def _main(function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
-    return await function(*args, **kwargs)
-
-
 def as_mapping(value: Any) -> Mapping[str, Any]:
     """What a node is called with: a mapping, or a dataclass or model as one."""
     if value is None:
@@ -430,6 +369,3 @@ def _seen(task: asyncio.Task[Any]) -> None:
     """A handle may be dropped: its run's failure is not 'never retrieved' then."""
     if not task.cancelled():
         task.exception()
-
-
-host.announce(current_engine, run_sync)

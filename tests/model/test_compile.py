@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nodeloom.errors import GraphError, Problem
-from nodeloom.model.compile import Declaration, compile_plan, problems_of
+from nodeloom.model.compile import Declaration, compile_plan, judge
 from nodeloom.model.edge import Edge, EdgeCondition, Quorum
 from nodeloom.model.plan import NodeSpec, Plan
 from nodeloom.model.state import StateSchema
@@ -29,12 +29,16 @@ def declare(text: str, starts: Sequence[str] | None = None, ids: Sequence[str] =
     return Declaration("g", nodes, tuple(edges), tuple(starts or found[:1]), state, **options)
 
 
+def problems_of(graph: Declaration) -> list[Problem]:
+    return judge(graph).problems
+
+
 def codes(graph: Declaration) -> list[str]:
-    return [problem.code for problem in problems_of(graph)]
+    return [problem.code for problem in judge(graph).problems]
 
 
 def only(graph: Declaration) -> Problem:
-    (problem,) = problems_of(graph)
+    (problem,) = judge(graph).problems
     return problem
 
 
@@ -57,7 +61,7 @@ def test_all_problems_are_told_at_once() -> None:
 def test_an_unknown_node_names_the_nearest() -> None:
     """12.2."""
     graph = declare("fetch>parse parse>sotre", ids=["fetch", "parse", "store"])
-    problem = problems_of(graph)[0]
+    problem = judge(graph).problems[0]
     assert "did you mean 'store'" in problem.message
     assert problem.edge == "parse -> sotre"
 
@@ -82,7 +86,7 @@ def test_a_node_id_is_a_name(bad: str) -> None:
 def test_two_nodes_of_one_id_ask_for_another() -> None:
     """2.8: and say where a document declares the second."""
     nodes = (NodeSpec("a"), NodeSpec("a", line=7))
-    problem = problems_of(declare("a>a", nodes=nodes))[0]
+    problem = judge(declare("a>a", nodes=nodes)).problems[0]
     assert (problem.code, problem.line) == ("duplicate_id", 7)
     assert "id='a_2'" in problem.message
 

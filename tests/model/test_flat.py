@@ -97,9 +97,7 @@ def test_a_key_whose_reducer_combines_is_one_value_in_an_open_fork() -> None:
     """3.5: `add` folds two updates into one; `append` keeps each."""
     bodies = {"t": counts("n"), "h": gives(total=1, log=0)}
     reducers: Any = {"total": ("add", REDUCERS["add"]), "log": ("append", REDUCERS["append"])}
-    graph = build(
-        "s>o s>h h>t t?h t~z o>z", bodies, {"t?h": below("n", 300)}, reducers=reducers, max_steps=10_000
-    )
+    graph = build("s>o s>h h>t t?h t~z o>z", bodies, {"t?h": below("n", 300)}, reducers=reducers, max_steps=10_000)
     kept: dict[str, int] = {}
 
     def watch(run: Run) -> None:

@@ -236,7 +236,7 @@ async def test_without_a_watcher_nothing_is_noted(monkeypatch: pytest.MonkeyPatc
     assert made
 
 
-async def test_a_watcher_that_fails_does_not_fail_the_run() -> None:
+async def test_a_watcher_that_fails_does_not_fail_the_run(caplog: pytest.LogCaptureFixture) -> None:
     """Watchers observe: an event may be lost, an outcome may not."""
     from nodeloom import Engine
 
@@ -248,6 +248,7 @@ async def test_a_watcher_that_fails_does_not_fail_the_run() -> None:
     async with Engine() as engine:
         result = await engine.run(Graph(a), watch=watch)
     assert result.output == {"b": 1, "c": 1}
+    assert "the watcher itself" in caplog.text
 
 
 async def test_a_stream_of_a_run_that_fails_raises_nothing() -> None:

@@ -232,11 +232,13 @@ async def test_the_first_failure_is_that_of_the_graphs_order_not_of_the_clock() 
         return {}
 
     turns = [asyncio.Event() for _ in range(3)]
+    all_in = asyncio.Barrier(3)
 
     def failing(n: int) -> Any:
         @node(id=f"f{n}")
         async def fail():
             try:
+                await all_in.wait()
                 await turns[n].wait()
             finally:
                 raise ValueError(f"of {n}")
@@ -251,6 +253,61 @@ async def test_the_first_failure_is_that_of_the_graphs_order_not_of_the_clock() 
         turns[first].set()
         result = await graph.run(check=False)
         assert [error.message for error in result.errors] == ["of 0", "of 1", "of 2"]
+
+
+async def test_a_failure_while_cancelling_does_not_break_into_a_siblings_cleaning_up() -> None:
+    """2.6: a step is cancelled once, however many failures follow."""
+    all_in, cleaned = asyncio.Barrier(3), asyncio.Event()
+
+    @node
+    async def fail():
+        await all_in.wait()
+        raise ValueError("the first")
+
+    @node
+    async def fails_too():
+        await all_in.wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise KeyError("the second")
+
+    @node
+    async def cleans():
+        await all_in.wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            cleaned.set()
+
+    with pytest.raises(RunFailed, match="the first"):
+        await Graph([fail, fails_too, cleans]).run()
+    assert cleaned.is_set()
+
+
+async def test_a_failure_before_a_sibling_has_begun_keeps_it_from_beginning() -> None:
+    """2.6."""
+    begun: list[int] = []
+
+    @node
+    async def start():
+        return {}
+
+    @node
+    async def fail():
+        raise ValueError("at once")
+
+    @node
+    async def late():
+        begun.append(1)
+
+    start >> [fail, late]
+    with pytest.raises(RunFailed, match="at once"):
+        await asyncio.wait_for(Graph(start).run(), 5)
+    assert begun == []
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_run_failed_is_chained_to_the_original_with_its_traceback() -> None:
@@ -352,8 +409,11 @@ async def test_a_failing_reducer_in_a_fork_leaves_no_task() -> None:
     async def start():
         return {}
 
+    begun = asyncio.Event()
+
     @node
     async def write():
+        await begun.wait()
         return {"key": 1}
 
     @node
@@ -362,6 +422,7 @@ async def test_a_failing_reducer_in_a_fork_leaves_no_task() -> None:
 
     @node
     async def wait():
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:

@@ -59,7 +59,7 @@ async def test_step_ids_are_unique_in_a_run() -> None:
     """1.3."""
     ids = await ids_of(mixed(), 3, "run-1")
     assert set(ids.values()) == {1}
-    assert len(ids) == sum(ids.values()) == 14
+    assert len(ids) == sum(ids.values()) == 13
 
 
 async def test_other_runs_have_other_step_ids() -> None:

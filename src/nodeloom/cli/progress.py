@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
-from ..nodes.context import StepFilter
+from ..nodes.logs import StepFilter
 from ..nodes.event import Event
 from .report import harmless
 from .tally import ENDED, NodeTally, Tally, ended_text, one_line, seconds_text

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Protocol, cast
 
-from ..errors import DefinitionError, OutputError, RoutingError
+from ..errors import DefinitionError, OutputError, RoutingError, StepError
 from ..expressions import Template, compile_template
 from ..model.advance import error_info
 from ..model.branches import absorb, outputs_of, state_of
@@ -125,7 +125,9 @@ class Executable:
                 if always is not None and type(result) is dict:
                     return Completed(step, freeze(result), always)  # pyright: ignore[reportUnknownArgumentType]
                 return self._completed(step, walk.live, result)
-            except Exception as error:  # every failure of a node is an outcome
+            except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
+                if _cancelled(error):
+                    raise
                 return self._failed(step, walk.live, error)
 
         return perform
@@ -138,18 +140,22 @@ class Executable:
         if self._starts and not self.services.is_started(self.node):
             try:
                 await self.services.start_node(self.node, ctx)
-            except Exception as error:  # a node that cannot start fails the run (6.1)
-                return self._failed(step, live, error, fatal=True)
+            except (Exception, asyncio.CancelledError) as error:  # a node that cannot start fails the run (6.1)
+                if _cancelled(error):
+                    raise
+                failed = self._failed(step, live, error, fatal=True)
+                self._tell(ctx, failed, clock() - started)
+                return failed
         live.emit("step_started", ctx)
         try:
             result = await (self._with_memory(step, walk) if self._memory else self._attempt(step, walk, None))
             outcome = self._completed(step, live, result)
-        except Exception as error:  # every failure of a node is an outcome
+        except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
+            if _cancelled(error):
+                live.emit("step_cancelled", ctx)
+                raise
             outcome = self._failed(step, live, error)
             await self._hook(ctx, "on_error", self._error_hook, self.node, error)
-        except asyncio.CancelledError:
-            live.emit("step_cancelled", ctx)
-            raise
         else:
             if isinstance(outcome, Completed) and self._finish_hook is not None:
                 await self._hook(ctx, "on_finish", self._finish_hook, outcome.outputs)
@@ -249,7 +255,9 @@ class Executable:
             sends.append(Send(edge, None if inputs is None else freeze(inputs)))
         return tuple(sends)
 
-    def _failed(self, step: Step, live: Live, error: Exception, fatal: bool = False) -> Outcome:
+    def _failed(self, step: Step, live: Live, error: BaseException, fatal: bool = False) -> Outcome:
+        if isinstance(error, asyncio.CancelledError):
+            error = _from_within(error, self.place.id)
         self._metrics.failures[type(error).__name__] += 1
         info = error_info(error, self.place.id)
         taken = () if fatal else self.plan.caught(self.place, info.names)
@@ -281,6 +289,19 @@ def _call_of(node: Node, services: LocalServices, node_id: str) -> Call:
         return _inline(run)
     pool = services.pool(node.pool)
     return _threaded(run, pool, node_id)
+
+
+def _cancelled(error: BaseException) -> bool:
+    """Whether this is the cancelling of the run, and not what a step let out that nobody cancelled."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _from_within(error: asyncio.CancelledError, node_id: str) -> StepError:
+    """The failure of a step that raised CancelledError by itself: its caller was not cancelled."""
+    failure = StepError(f"work of node {node_id} raised CancelledError, though nobody cancelled it: what it awaited was")
+    failure.__cause__ = error
+    return failure
 
 
 def _streaming(invoke: Callable[[Context], Any]) -> Call:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ..errors import RunFailed
 
-from .branches import is_solo, absorb, drop, finish, fork
+from .branches import absorb, drop, finish, fork, is_solo, outputs_of, state_of
 from .joins import arrive, enter, leave, next_join
 from .order import in_order
 from .plan import Plan, PlanEdge, PlanNode
@@ -35,8 +35,8 @@ from .run import (
     Suspended,
     seed_of_run,
 )
-from .state import apply_log, plain, start_values
-from .stretches import unseen
+from .state import plain, start_values
+from .stretches import apply_trail, merge_trail, past_of
 from .values import Values, freeze, lend, merge
 
 _update = dict.update
@@ -86,10 +86,11 @@ def advance(plan: Plan, run: Run, outcome: Outcome) -> Run:
             step = outcome.step
             branch = run.branches[step.branch]
             outputs = outcome.outputs
-            if branch.solo and target.quick and run.steps < plan.max_steps and type(outputs) is Values:
+            quick = branch.solo and target.quick and not plan.nodes[step.node].place
+            if quick and run.steps < plan.max_steps and type(outputs) is Values:
                 if branch.absorbed != step.ordinal:
-                    _update(branch.state, outputs)
-                    _set(branch.outputs, edge.edge.source, outputs)
+                    _update(branch.state, outputs)  # type: ignore[arg-type]
+                    _set(branch.outputs, edge.edge.source, outputs)  # type: ignore[arg-type]
                 branch.ordinal = ordinal = step.ordinal + 1
                 run.steps += 1
                 branch.step = step = Step(edge.target, step.branch, ordinal, step.seed, outputs)
@@ -128,14 +129,16 @@ def result_of(plan: Plan, run: Run, status: str | None = None) -> RunResult:
     """
     ended = [branch for branch in in_order(run) if branch.over]
     state, outputs, final = start_values(plan.state, run.inputs), Values(), Values()
-    if ended:
-        state, outputs = Values(ended[0].state or {}), Values(ended[0].outputs or {})
-    seen = list(ended[0].trail) if ended else []
-    for branch in ended:
-        for stretch in unseen(run, branch.trail, seen):
-            apply_log(state, stretch.writes, plan.state)
-            merge(outputs, stretch.produced)
-        seen += branch.trail
+    seen: dict[int, None] = {}
+    for number, branch in enumerate(ended):
+        trail, _ = past_of(run, branch, None)
+        if number:
+            added = [stretch for stretch in trail if stretch not in seen]
+            apply_trail(run, added, state, plan.state)
+            merge_trail(run, added, outputs)
+        else:
+            state, outputs = Values(state_of(run, branch, plan.state)), Values(outputs_of(run, branch, plan.state))
+        seen |= dict.fromkeys(trail)
         merge(final, branch.final or {})
     for key in plan.state.reducers:
         if key in state:

@@ -1,7 +1,8 @@
 """The branches of a run: forked, joined, ended, dropped, and their views of the state (semantics 4.3 to 4.6).
 
-A fork lends its state to its branches. When they have met again, wherever, what is left of them takes the
-forked branch's place and its state; so a run holds what its live tokens need, and not what it has done.
+Branches form a tree: a fork keeps the forked branch as the parent of those it makes, and lends them its state. What
+several become is a branch of the nearest fork they have in common, and a fork that has one branch left is replaced
+by it: so a run holds what its live tokens need, and not what it has done.
 """
 
 from __future__ import annotations
@@ -12,8 +13,19 @@ from ..errors import StateConflict
 from .order import replace, unlink
 from .plan import Plan
 from .run import Branch, Failure, Run, Seed, Step, joined_seed, parent_key
-from .state import StateSchema, apply, apply_log
-from .stretches import conflict_of, forget_all, forget_branch, given, join_pasts, tidy, unseen, write
+from .state import StateSchema, apply
+from .stretches import (
+    Past,
+    apply_trail,
+    conflict_of,
+    forget_past,
+    join_pasts,
+    merge_trail,
+    past_of,
+    take_past,
+    tidy,
+    write,
+)
 from .values import Values, merge, writable
 
 _update = dict.update
@@ -26,8 +38,8 @@ def state_of(run: Run, branch: Branch, schema: StateSchema) -> Values:
     """The branch's view of the flowing state, made when it is first asked for."""
     if branch.state is None:
         parent = run.branches[branch.parent]
-        own = writable(state_of(run, parent, schema))
-        branch.state = _with_unseen_writes(run, own, branch, parent, schema)
+        branch.state = writable(state_of(run, parent, schema))
+        apply_trail(run, branch.trail, branch.state, schema)
     return branch.state
 
 
@@ -35,8 +47,8 @@ def outputs_of(run: Run, branch: Branch, schema: StateSchema) -> Values:
     """What each node on the branch's path returned last, by node id."""
     if branch.outputs is None:
         parent = run.branches[branch.parent]
-        own = writable(outputs_of(run, parent, schema))
-        branch.outputs = _with_unseen_outputs(run, own, branch, parent)
+        branch.outputs = writable(outputs_of(run, parent, schema))
+        merge_trail(run, branch.trail, branch.outputs)
     return branch.outputs
 
 
@@ -76,12 +88,8 @@ def fork(plan: Plan, run: Run, branch: Branch, count: int) -> list[Branch]:
     key = parent_key(branch)
     children = [_branch(run, (key, 0, position), branch.id) for position in range(count)]
     for child in children:
-        child.trail = branch.trail.copy()
-        child.latest = branch.latest.copy()
         child.late = branch.late
         branch.children.add(child.id)
-    for number in branch.trail:
-        run.stretches[number].seen_by |= branch.children
     replace(run, branch, children)
     run.tokens += count - 1
     if branch.late:
@@ -94,58 +102,42 @@ def join(plan: Plan, run: Run, arrived: Sequence[Branch]) -> tuple[Branch, State
 
     Its place is that of the last arrival.
     """
-    fork = _common_fork(run, arrived)
-    joined = _branch(run, joined_seed(list(arrived)), fork.id)
-    fork.children.add(joined.id)
-    join_pasts(run, arrived, joined)
-    conflict = conflict_of(plan, run, arrived, joined) if plan.state.declared else None
+    joined, pasts = _meet(plan, run, arrived, joined_seed(list(arrived)))
+    conflict = conflict_of(plan, run, joined, pasts) if plan.state.declared else None
     joined.late = frozenset.intersection(*(branch.late for branch in arrived))
     run.late += bool(joined.late) - sum(bool(branch.late) for branch in arrived)
     run.tokens -= len(arrived) - 1
-    replace(run, arrived[-1], [joined])
-    for branch in arrived[:-1]:
-        _unlink(plan, run, branch)
-    for branch in arrived:
-        _leave_fork(plan, run, branch)
-        _remove(run, branch)
-    _settle_past(plan, run, joined)
+    _replace_by(plan, run, arrived, joined)
     return joined, conflict
 
 
 def finish(plan: Plan, run: Run, branch: Branch, outputs: Values | None = None, failure: Failure | None = None) -> None:
     """The branch's token has ended: what it wrote, returned last or failed with is the result's."""
     _end_token(run, branch)
+    branch.over = True
     branch.final = dict(outputs or {})
     if failure is not None:
         branch.failures = (failure,)
         run.failed = True
     before, after = run.branches.get(branch.before), run.branches.get(branch.after)
-    if before is None or not before.over:
-        state_of(run, branch, plan.state)
-        outputs_of(run, branch, plan.state)
-    _leave_fork(plan, run, branch)
-    branch.over = True
     if before is not None and before.over:
-        _end_as_one(plan, run, before, branch)
-        branch = before
+        branch = _end_as_one(plan, run, before, branch)
     if after is not None and after.over:
         _end_as_one(plan, run, branch, after)
-    _settle_past(plan, run, branch)
 
 
 def drop(plan: Plan, run: Run, branch: Branch) -> None:
     """The branch's token is gone without a trace."""
     _end_token(run, branch)
+    before, after = run.branches.get(branch.before), run.branches.get(branch.after)
+    unlink(run, branch)
+    with_it = {each for number in branch.trail for each in run.stretches[number].seen_by}
     _leave_fork(plan, run, branch)
-    _unlink(plan, run, branch)
-    near = next(
-        (each for number in reversed(branch.trail) for each in run.stretches[number].seen_by if each != branch.id),
-        -1,
-    )
     _remove(run, branch)
-    if run.branches:
-        left = run.branches[near] if near >= 0 else next(iter(run.branches.values()))
-        _settle_past(plan, run, left)
+    if before is not None and after is not None and before.over and after.over:
+        _end_as_one(plan, run, before, after)
+    for each in with_it & run.branches.keys():
+        tidy(run, run.branches[each], plan.state)
 
 
 def _branch(run: Run, seed: Seed, parent: int) -> Branch:
@@ -155,16 +147,42 @@ def _branch(run: Run, seed: Seed, parent: int) -> Branch:
     return branch
 
 
-def _with_unseen_writes(run: Run, state: Values, branch: Branch, fork: Branch, schema: StateSchema) -> Values:
-    for stretch in unseen(run, branch.trail, fork.trail):
-        apply_log(state, given(stretch, stretch.writes), schema)
-    return state
+def _meet(plan: Plan, run: Run, arrived: Sequence[Branch], seed: Seed) -> tuple[Branch, list[Past]]:
+    """A branch that has the pasts of several, beside them."""
+    fork = _common_fork(run, arrived)
+    joined = _branch(run, seed, fork.id)
+    fork.children.add(joined.id)
+    pasts = [past_of(run, branch, fork) for branch in arrived]
+    join_pasts(run, pasts, joined)
+    return joined, pasts
 
 
-def _with_unseen_outputs(run: Run, outputs: Values, branch: Branch, fork: Branch) -> Values:
-    for stretch in unseen(run, branch.trail, fork.trail):
-        merge(outputs, given(stretch, stretch.produced))
-    return outputs
+def _replace_by(plan: Plan, run: Run, arrived: Sequence[Branch], joined: Branch) -> None:
+    """The arrived branches are no more: the joined one has the place of the last of them."""
+    replace(run, arrived[-1], [joined])
+    for branch in arrived[:-1]:
+        before, after = run.branches.get(branch.before), run.branches.get(branch.after)
+        unlink(run, branch)
+        if before is not None and after is not None and before.over and after.over:
+            _end_as_one(plan, run, before, after)
+    for branch in arrived:
+        _leave_fork(plan, run, branch)
+        _remove(run, branch)
+    tidy(run, joined, plan.state)
+
+
+def _end_as_one(plan: Plan, run: Run, first: Branch, second: Branch) -> Branch:
+    """Two ended branches with none between them: merged as their tokens will be at the end (2.7)."""
+    joined, _ = _meet(plan, run, (first, second), first.seed)
+    joined.over = True
+    joined.final = (first.final or {}) | (second.final or {})
+    joined.failures = first.failures + second.failures
+    unlink(run, first)
+    _replace_by(plan, run, (second,), joined)
+    _leave_fork(plan, run, first)
+    _remove(run, first)
+    tidy(run, joined, plan.state)
+    return joined
 
 
 def _end_token(run: Run, branch: Branch) -> None:
@@ -175,21 +193,15 @@ def _end_token(run: Run, branch: Branch) -> None:
 
 
 def _remove(run: Run, branch: Branch) -> None:
-    forget_branch(run, branch)
+    forget_past(run, branch)
     del run.branches[branch.id]
-
-
-def _settle_past(plan: Plan, run: Run, branch: Branch) -> None:
-    if len(run.branches) == 1:
-        forget_all(run, branch)
-        branch.solo = is_solo(plan, branch)
-    else:
-        tidy(run, branch, plan.state)
 
 
 def _common_fork(run: Run, arrived: Sequence[Branch]) -> Branch:
     """The nearest open fork that all come from."""
     first, *others = arrived
+    if all(branch.parent == first.parent for branch in others):
+        return run.branches[first.parent]
     forks = _forks_of(run, first)
     for branch in others:
         if branch.parent != forks[0]:
@@ -220,35 +232,21 @@ def _leave_fork(plan: Plan, run: Run, branch: Branch) -> None:
 def _take_place(plan: Plan, run: Run, fork: Branch, child: Branch) -> None:
     """Nobody else shares the fork's state: its only child has it, and goes on as the branch that forked."""
     if child.state is None:
-        child.state = _with_unseen_writes(run, state_of(run, fork, plan.state), child, fork, plan.state)
+        child.state = state_of(run, fork, plan.state)
+        apply_trail(run, child.trail, child.state, plan.state)
     if child.outputs is None:
-        child.outputs = _with_unseen_outputs(run, outputs_of(run, fork, plan.state), child, fork)
+        child.outputs = outputs_of(run, fork, plan.state)
+        merge_trail(run, child.trail, child.outputs)
     child.parent = fork.parent
-    if fork.parent >= 0:
+    del run.branches[fork.id]
+    if fork.parent < 0:
+        forget_past(run, child)
+        if not child.children:
+            child.label = 0
+            child.solo = is_solo(plan, child)
+    else:
         siblings = run.branches[fork.parent].children
         siblings.discard(fork.id)
         siblings.add(child.id)
-    _remove(run, fork)
-
-
-def _unlink(plan: Plan, run: Run, branch: Branch) -> None:
-    """Take a branch out of the order; ended ones that are neighbours now are one."""
-    unlink(run, branch)
-    before, after = run.branches.get(branch.before), run.branches.get(branch.after)
-    if before is not None and after is not None and before.over and after.over:
-        _end_as_one(plan, run, before, after)
-
-
-def _end_as_one(plan: Plan, run: Run, first: Branch, second: Branch) -> None:
-    """Two ended branches with none between them: merged as their tokens will be at the end (2.7)."""
-    assert first.state is not None
-    assert first.outputs is not None
-    for stretch in unseen(run, second.trail, first.trail):
-        apply_log(first.state, stretch.writes, plan.state)
-        merge(first.outputs, stretch.produced)
-    join_pasts(run, (first, second), first)
-    first.latest = {}
-    first.final = (first.final or {}) | (second.final or {})
-    first.failures += second.failures
-    unlink(run, second)
-    _remove(run, second)
+        take_past(run, fork, child)
+        tidy(run, child, plan.state)

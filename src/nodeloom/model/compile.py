@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
+from itertools import islice
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -16,7 +17,7 @@ from .reach import Reach, components, reach_of
 from .state import StateSchema
 from .values import shadows
 
-__all__ = ["CONDITION_NAMES", "Declaration", "compile_plan", "nearest", "path_problem", "problems_of"]
+__all__ = ["CONDITION_NAMES", "Declaration", "Judgement", "compile_plan", "judge", "nearest", "path_problem"]
 
 CONDITION_NAMES = ("output", "inputs", "state", "outputs", "run", "params", "error")
 RUN_NAMES = ("inputs", "id")
@@ -41,13 +42,23 @@ class Declaration(msgspec.Struct, frozen=True):
     bounded: bool = False
 
 
-def compile_plan(graph: Declaration) -> Plan:
+class Judgement(NamedTuple):
+    """The problems of a graph, and its conditions by edge index."""
+
+    problems: list[Problem]
+    conditions: dict[int, Expression]
+
+
+def compile_plan(graph: Declaration, judged: Judgement | None = None) -> Plan:
     """The plan of a declared graph.
+
+    Args:
+        graph: the declaration. judged: what `judge` said of it, if it was asked already.
 
     Raises:
         GraphError: with every problem there is.
     """
-    problems, conditions = _judge(graph)
+    problems, conditions = judged or judge(graph)
     if any(problem.severity == "error" for problem in problems):
         raise GraphError(problems, f"graph {graph.name}")
     by_id = {node.id: index for index, node in enumerate(graph.nodes)}
@@ -79,14 +90,9 @@ def compile_plan(graph: Declaration) -> Plan:
     )
 
 
-def problems_of(graph: Declaration) -> list[Problem]:
-    """Everything that is wrong with a declared graph, warnings included."""
-    return _judge(graph)[0]
-
-
 def nearest(name: str, known: Collection[str], what: str = "there are") -> str:
     """Words that help with an unknown name: the nearest that exists, and what exists."""
-    near = difflib.get_close_matches(name, list(known), 1)
+    near = difflib.get_close_matches(name, list(islice(known, 500)), 1)
     listed = ", ".join(sorted(known)[:12]) + (", ..." if len(known) > 12 else "")
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{hint} ({what}: {listed})" if known else f"{hint} (there are none)"
@@ -107,7 +113,8 @@ def path_problem(path: Path, node_ids: Collection[str], state: StateSchema) -> s
     return None
 
 
-def _judge(graph: Declaration) -> tuple[list[Problem], dict[int, Expression]]:
+def judge(graph: Declaration) -> Judgement:
+    """Everything that is wrong with a declared graph, warnings included, and its conditions parsed."""
     ids = [node.id for node in graph.nodes]
     problems = list(_id_problems(graph))
     problems += _edge_problems(graph, frozenset(ids))
@@ -121,7 +128,7 @@ def _judge(graph: Declaration) -> tuple[list[Problem], dict[int, Expression]]:
     if not problems:
         problems += _unreachable(graph)
         problems += _endless(graph, conditions)
-    return problems, conditions
+    return Judgement(problems, conditions)
 
 
 def _id_problems(graph: Declaration) -> list[Problem]:
@@ -139,7 +146,7 @@ def _id_problems(graph: Declaration) -> list[Problem]:
 
 
 def _edge_problems(graph: Declaration, ids: frozenset[str]) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
     for edge in graph.edges:
         for end in (edge.source, edge.target):
             if end not in ids:
@@ -163,8 +170,10 @@ def _conditions(graph: Declaration, ids: frozenset[str]) -> tuple[dict[int, Expr
             continue
         parsed[index] = condition
         known = produced.get(edge.source)
-        for reason in _condition_reasons(condition, ids, graph.state, known):
-            problems.append(Problem("condition", reason, edge=str(edge), field="when", line=edge.line))
+        problems += [
+            Problem("condition", reason, edge=str(edge), field="when", line=edge.line)
+            for reason in _condition_reasons(condition, ids, graph.state, known)
+        ]
     return parsed, problems
 
 
@@ -177,19 +186,24 @@ def _parse(edge: Edge) -> Expression:
 def _condition_reasons(
     condition: Expression, ids: frozenset[str], state: StateSchema, produced: frozenset[str] | None
 ) -> list[str]:
-    reasons = []
+    reasons: list[str] = []
     for path in condition.paths:
         reason = path_problem(path, ids, state)
         parts = path.parts
-        if reason is None and parts[0] == "output" and produced is not None and len(parts) > 1:
-            if parts[1] not in produced and not path.optional:
-                reason = f"output.{parts[1]}: the node declares no such output{nearest(str(parts[1]), produced)}"
+        if reason is None and _is_unknown_output(path, produced):
+            reason = f"output.{parts[1]}: the node declares no such output{nearest(str(parts[1]), produced or ())}"
         if reason:
             reasons.append(str(ExpressionError(reason, condition.text, path.position)))
     never = never_holds(condition)
     if never:
         reasons.append(f"the condition {condition.text!r} can never hold: {never}")
     return reasons
+
+
+def _is_unknown_output(path: Path, produced: frozenset[str] | None) -> bool:
+    parts = path.parts
+    known = produced is None or path.optional or parts[0] != "output" or len(parts) < 2
+    return not known and parts[1] not in (produced or ())
 
 
 def _unreachable(graph: Declaration) -> list[Problem]:
@@ -222,7 +236,7 @@ def _endless(graph: Declaration, conditions: Mapping[int, Expression]) -> list[P
     for index, edge in enumerate(graph.edges):
         outgoing[by_id[edge.source]].append((index, edge))
     successors = [[by_id[edge.target] for _, edge in each] for each in outgoing]
-    problems = []
+    problems: list[Problem] = []
     for component in components(successors):
         members = set(component)
         if len(component) == 1 and component[0] not in successors[component[0]]:
@@ -245,11 +259,10 @@ def _goes_on(
     """A token at this node surely goes on inside the cycle, and nowhere else."""
     if any(by_id[edge.target] not in members or edge.kind == "route" for _, edge in edges):
         return False
-    certain = any(
+    return any(
         edge.kind in ("always", "otherwise") or (edge.kind == "when" and _always_true(conditions.get(index)))
         for index, edge in edges
     )
-    return certain
 
 
 def _always_true(condition: Expression | None) -> bool:
@@ -282,7 +295,7 @@ def _plan_nodes(
     }
     quorums = sum(each.reach.bit for each in waits.values() if each.quorum)
     heads = _heads(outgoing, cycles)
-    made = []
+    made: list[PlanNode] = []
     for index, spec in enumerate(graph.nodes):
         place = reach.running[index]
         before_quorum = bool(quorums and place and reach.reaches[place] & quorums)

@@ -1,12 +1,11 @@
 """A run: everything that changes while a graph executes, as plain data (semantics 1.2).
 
 A **token** is a live place in the run. It sits at the tip of a **branch**, from a fork (or the start) to where the
-token is. A fork keeps the forked branch as the parent of one branch a token; when those have met again, what is
-left of them takes the parent's place.
+token is. A fork keeps the forked branch as the parent of one branch a token; what several of them become at a join
+is a branch of the nearest fork they have in common, and the last branch of a fork takes the fork's place.
 
-While there are several branches, what is written is kept in **stretches**: what one branch wrote between two forks
-or joins, once, and which branches have it in their past. A branch's **trail** is its past as stretches, in the
-order a join applies them. What every branch has in its past is forgotten.
+What is written behind a fork is kept in **stretches**: what one branch wrote between two forks or joins, once. A
+branch's **trail** is its past since its fork: stretches, in the order in which a join applies them.
 """
 
 from __future__ import annotations
@@ -151,10 +150,10 @@ class Arrival(msgspec.Struct):
 
 
 class Stretch(msgspec.Struct):
-    """What one branch wrote between two forks or joins, or several whose pasts are alike.
+    """What one branch wrote between two forks or joins.
 
     Attributes:
-        seen_by: the branches that have it in their past.
+        seen_by: the branches that have it on their trail.
         writes, produced: updates of the state, and outputs by node id.
         writers: replaced key to the node that wrote it, where a declared state wants conflicts named.
     """
@@ -173,8 +172,8 @@ class Branch(msgspec.Struct):
         parent: the fork it comes from; -1 where none is open. children: the branches of its own fork.
         state, outputs: its view of the flowing state, and of the outputs by node id; None where nobody has asked
             yet (then they are the parent's, plus what its trail adds).
-        trail: the stretches of its past, in order. stretch: the one it is writing, -1 for none.
-        latest: replaced key to the stretches whose write of it is unsuperseded here (declared states only).
+        trail: the stretches of its past since its fork, in order. stretch: the one it is writing, -1 for none.
+        latest: replaced key to those of the trail whose write of it is unsuperseded here (declared states only).
         label, before, after: its place among the branches; see `order`.
         late: the quorums it is too late for.
         step: what its token executes; else heading: the node it goes to, or the join it waits at.

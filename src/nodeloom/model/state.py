@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -98,26 +99,33 @@ def log(written: Log, updates: Mapping[str, Any], schema: StateSchema) -> None:
             _gather(written, key, [updates[key]], reducer)
 
 
-def concat(written: Log, later: Log, schema: StateSchema) -> None:
-    """Add to what was written what was written after it."""
-    if not schema.reducers:
-        written.update(later)
-        return
+def concat(written: Log, later: Log, schema: StateSchema) -> Log:
+    """What was written, and then what was written after it; both are given up, at the cost of the smaller."""
+    if len(written) < len(later):
+        for key, value in written.items():
+            if key not in later:
+                later[key] = value
+            elif key in schema.reducers:
+                later[key] = _combined(value, later[key], schema.reducers[key])
+        return later
     for key, value in later.items():
-        reducer = schema.reducers.get(key)
-        if reducer is None:
-            written[key] = value
-        else:
-            _gather(written, key, value, reducer)
+        both = key in written and key in schema.reducers
+        written[key] = _combined(written[key], value, schema.reducers[key]) if both else value
+    return written
 
 
 def _gather(written: Log, key: str, updates: list[Any], reducer: Reducer) -> None:
-    gathered = written.setdefault(key, [])
-    if reducer.combine is None:
-        gathered.extend(updates)
-        return
-    for update in updates:
-        gathered[:] = [reducer.combine(gathered[0], update)] if gathered else [update]
+    written[key] = _combined(written[key], updates, reducer) if key in written else updates
+
+
+def _combined(updates: list[Any], later: list[Any], reducer: Reducer) -> list[Any]:
+    if reducer.combine is not None:
+        return [functools.reduce(reducer.combine, [*updates, *later])]
+    if len(updates) < len(later):
+        later[:0] = updates
+        return later
+    updates.extend(later)
+    return updates
 
 
 def _reduced(values: Values, key: str, updates: list[Any], reducer: Reducer, schema: StateSchema) -> Any:

@@ -1,9 +1,9 @@
-"""What branches wrote, and who has it in their past (semantics 4.3 to 4.6).
+"""What branches wrote since the forks they come from, and whose past it is (semantics 4.3 to 4.6).
 
-A join applies the stretches that its first arrival has not seen, in the order of the arrivals: so a write reached
-by two paths is merged once, and a write superseded by a step that had seen it comes before that step's. What is
-kept is what a later join can still ask for: stretches with one past become one, a key that a later stretch of
-the same past replaces goes, and what every branch has seen is forgotten.
+A join applies the stretches of its arrivals' pasts since their common fork, in the order of the arrivals, each
+once: so a write reached by two paths is merged once, and a write superseded by a step that had seen it comes
+before that step's. What is kept is what a later join can still ask for: neighbours in one past become one, a key
+that a later stretch of the same past replaces goes, and of what lies before every open fork nothing is kept.
 """
 
 from __future__ import annotations
@@ -15,12 +15,25 @@ from typing import Any
 from ..errors import StateConflict
 from .plan import Plan
 from .run import Branch, Run, Stretch
-from .state import StateSchema, concat, log
-from .values import Values, owned
+from .state import StateSchema, apply_log, concat, log
+from .values import Values, merge, owned
 
-__all__ = ["conflict_of", "forget_all", "forget_branch", "given", "join_pasts", "tidy", "unseen", "write"]
+__all__ = [
+    "Past",
+    "apply_trail",
+    "conflict_of",
+    "forget_past",
+    "join_pasts",
+    "merge_trail",
+    "past_of",
+    "take_past",
+    "tidy",
+    "write",
+]
 
 Latest = dict[str, frozenset[int]]
+Past = tuple[list[int], Latest]
+"""Stretches in order, and for each replaced key those whose write of it is unsuperseded."""
 
 
 def write(plan: Plan, run: Run, branch: Branch, updates: Mapping[str, Any], node: int, outputs: Values) -> None:
@@ -42,31 +55,47 @@ def write(plan: Plan, run: Run, branch: Branch, updates: Mapping[str, Any], node
                 branch.latest[key] = own
 
 
-def unseen(run: Run, trail: Iterable[int], seen: Iterable[int]) -> list[Stretch]:
-    """The stretches of a trail that are not on another."""
-    known = set(seen)
-    return [run.stretches[number] for number in trail if number not in known]
+def apply_trail(run: Run, trail: Iterable[int], state: Values, schema: StateSchema) -> None:
+    """Write into a branch's own view of the state what its trail wrote."""
+    for number in trail:
+        stretch = run.stretches[number]
+        apply_log(state, _given(stretch, stretch.writes), schema)
 
 
-def given(stretch: Stretch, written: dict[str, Any]) -> dict[str, Any]:
-    """What a stretch wrote or produced, for a branch of its own: copied where others can be given it too (4.8)."""
-    return written if len(stretch.seen_by) == 1 else {key: owned(value) for key, value in written.items()}
+def merge_trail(run: Run, trail: Iterable[int], outputs: Values) -> None:
+    """Write into a branch's own view of the outputs what its trail produced."""
+    for number in trail:
+        stretch = run.stretches[number]
+        merge(outputs, _given(stretch, stretch.produced))
 
 
-def join_pasts(run: Run, arrived: Sequence[Branch], joined: Branch) -> None:
-    """Give a branch the pasts of several, in arrival order, each stretch once."""
-    joined.trail = list(dict.fromkeys(number for branch in arrived for number in branch.trail))
+def past_of(run: Run, branch: Branch, fork: Branch | None) -> Past:
+    """A branch's past since one of the forks it comes from, or since the first."""
+    path = [branch]
+    while path[-1].parent >= 0 and (fork is None or path[-1].parent != fork.id):
+        path.append(run.branches[path[-1].parent])
+    if len(path) == 1:
+        return branch.trail, branch.latest
+    latest: Latest = {}
+    for each in reversed(path):
+        latest |= each.latest
+    return [number for each in reversed(path) for number in each.trail], latest
+
+
+def join_pasts(run: Run, pasts: Sequence[Past], joined: Branch) -> None:
+    """Give a branch several pasts, in arrival order, each stretch once."""
+    joined.trail = list(dict.fromkeys(number for trail, _ in pasts for number in trail))
     for number in joined.trail:
         run.stretches[number].seen_by.add(joined.id)
-    joined.latest = _latest_of(run, arrived)
+    joined.latest = _latest_of(pasts)
 
 
-def conflict_of(plan: Plan, run: Run, arrived: Sequence[Branch], joined: Branch) -> StateConflict | None:
-    """Two of the branches replaced one key, and neither had seen the other's write (semantics 4.5)."""
+def conflict_of(plan: Plan, run: Run, joined: Branch, pasts: Sequence[Past]) -> StateConflict | None:
+    """Two of the pasts replaced one key, and neither had seen the other's write (semantics 4.5)."""
     place = {number: at for at, number in enumerate(joined.trail)}
-    for key, latest in joined.latest.items():
-        for pair in combinations(sorted(latest, key=lambda number: place[number]), 2):
-            if not any(branch.latest.get(key, frozenset()).issuperset(pair) for branch in arrived):
+    for key, numbers in joined.latest.items():
+        for pair in combinations(sorted(numbers, key=lambda number: place[number]), 2):
+            if not any(latest.get(key, frozenset()).issuperset(pair) for _, latest in pasts):
                 first, second = (plan.nodes[run.stretches[number].writers[key]].id for number in pair)
                 return StateConflict(
                     f"nodes {first} and {second} both replaced state key {key!r} in branches "
@@ -75,34 +104,31 @@ def conflict_of(plan: Plan, run: Run, arrived: Sequence[Branch], joined: Branch)
     return None
 
 
-def forget_branch(run: Run, branch: Branch) -> None:
-    """A branch is no more: what only it had seen goes with it."""
+def take_past(run: Run, fork: Branch, child: Branch) -> None:
+    """The only branch left of a fork has the fork's past before its own."""
+    for number in fork.trail:
+        seen_by = run.stretches[number].seen_by
+        seen_by.discard(fork.id)
+        seen_by.add(child.id)
+    child.trail = fork.trail + child.trail
+    child.latest = fork.latest | child.latest
+
+
+def forget_past(run: Run, branch: Branch) -> None:
+    """Nobody will ask for a branch's past: what is only its own goes."""
     for number in branch.trail:
         stretch = run.stretches[number]
         stretch.seen_by.discard(branch.id)
         if not stretch.seen_by:
             del run.stretches[number]
-
-
-def forget_all(run: Run, last: Branch) -> None:
-    """One branch is left: no join can ask what was written, nor in which order branches lie."""
-    run.stretches.clear()
-    last.trail.clear()
-    last.latest.clear()
-    last.stretch = last.before = last.after = -1
-    last.label = 0
+    branch.trail, branch.latest, branch.stretch = [], {}, -1
 
 
 def tidy(run: Run, branch: Branch, schema: StateSchema) -> None:
     """Forget of a branch's past what no join can ask for any more."""
-    everyone = len(run.branches)
     alike: dict[int, list[int]] = {}
-    for number in tuple(branch.trail):
-        count = len(run.stretches[number].seen_by)
-        if count == everyone:
-            _forget(run, number)
-        else:
-            alike.setdefault(count, []).append(number)
+    for number in branch.trail:
+        alike.setdefault(len(run.stretches[number].seen_by), []).append(number)
     for count, numbers in alike.items():
         if len(numbers) < 2:
             continue
@@ -113,19 +139,27 @@ def tidy(run: Run, branch: Branch, schema: StateSchema) -> None:
                 _tidy_shared(run, group, schema)
 
 
-def _latest_of(run: Run, arrived: Sequence[Branch]) -> Latest:
+def _given(stretch: Stretch, written: dict[str, Any]) -> dict[str, Any]:
+    """What a stretch wrote or produced, for one branch: copied where others can be given it too (4.8)."""
+    return written if len(stretch.seen_by) == 1 else {key: owned(value) for key, value in written.items()}
+
+
+def _latest_of(pasts: Sequence[Past]) -> Latest:
     """For each replaced key, the writes that nobody who has seen them has superseded."""
-    by_id = {branch.id: branch for branch in arrived}
-    found: dict[str, set[int]] = {}
-    for branch in arrived:
-        for key, numbers in branch.latest.items():
-            found.setdefault(key, set()).update(numbers)
-
-    def is_latest(key: str, number: int) -> bool:
-        informed = run.stretches[number].seen_by & by_id.keys()
-        return all(number in by_id[each].latest.get(key, ()) for each in informed)
-
-    return {key: frozenset(number for number in numbers if is_latest(key, number)) for key, numbers in found.items()}
+    keys = {key for _, latest in pasts for key in latest}
+    if not keys:
+        return {}
+    informed: dict[int, list[Latest]] = {}
+    for trail, latest in pasts:
+        for number in trail:
+            informed.setdefault(number, []).append(latest)
+    found: Latest = {}
+    for key in keys:
+        numbers = {number for _, latest in pasts for number in latest.get(key, ())}
+        found[key] = frozenset(
+            number for number in numbers if all(number in latest.get(key, ()) for latest in informed[number])
+        )
+    return found
 
 
 def _of_one_past(run: Run, numbers: Sequence[int]) -> list[list[int]]:
@@ -173,13 +207,22 @@ def _tidy_shared(run: Run, group: Sequence[int], schema: StateSchema) -> None:
 def _absorb(run: Run, number: int, later: int, schema: StateSchema) -> None:
     """A stretch and its neighbour behind it, of one past, become one."""
     gone, kept = run.stretches[number], run.stretches[later]
-    concat(gone.writes, kept.writes, schema)
-    kept.writes = gone.writes
-    kept.produced = gone.produced | kept.produced
+    kept.writes = concat(gone.writes, kept.writes, schema)
+    kept.produced = _updated(gone.produced, kept.produced)
     for key in gone.writers:
         _rename(run, gone, key, later)
-    kept.writers = gone.writers | kept.writers
+    kept.writers = _updated(gone.writers, kept.writers)
     _forget(run, number)
+
+
+def _updated(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """One of two, with the other's items, the later ones winning: at the cost of the smaller."""
+    if len(before) > len(after):
+        before.update(after)
+        return before
+    for key in before:
+        after.setdefault(key, before[key])
+    return after
 
 
 def _strip(
@@ -205,10 +248,5 @@ def _rename(run: Run, stretch: Stretch, key: str, later: int) -> None:
 
 
 def _forget(run: Run, number: int) -> None:
-    stretch = run.stretches.pop(number)
-    for each in stretch.seen_by:
-        branch = run.branches[each]
-        branch.trail.remove(number)
-        for key in stretch.writers:
-            if number in branch.latest.get(key, ()):
-                branch.latest[key] -= {number}
+    for each in run.stretches.pop(number).seen_by:
+        run.branches[each].trail.remove(number)

@@ -19,8 +19,9 @@ from ..model.run import ErrorInfo, Run, RunResult, Step, digest
 from ..model.values import EMPTY, Values
 from .event import Event, EventType
 from .memory import Memory
+from .runtime import Runtime
 
-__all__ = ["Context", "Live", "Runtime", "Services", "Shared", "StepFilter", "Walk", "current_context"]
+__all__ = ["Context", "Live", "Services", "Shared", "Walk", "current_context"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -167,15 +168,19 @@ class Live:
         self.seq += 1
         node = data.pop("node", None) if ctx is None else ctx.node_id
         step_id, attempt = (None, None) if ctx is None else (ctx.step_id, ctx.attempt)
-        self.watch(Event(type, self.seq, time.time(), self.run.id, node, step_id, attempt, data))
+        try:
+            self.watch(Event(type, self.seq, time.time(), self.run.id, node, step_id, attempt, data))
+        except Exception:  # watchers observe
+            logging.getLogger("nodeloom.events").exception("a watcher of run %s failed", self.run.id)
 
 
 class Context(msgspec.Struct, frozen=True):
     """One attempt's view of its run; a step asks for it as `ctx`. It cannot be changed.
 
     Attributes:
-        inputs: what the taken edges brought. state: the flowing state on this path. outputs: what each node
-            on this path returned last, by node id. error: on an error route, what failed.
+        inputs: what the taken edges brought. run_inputs: what the run was started with.
+        state: the flowing state on this path. outputs: what each node on this path returned last, by node id.
+        error: on an error route, what failed.
         params: the validated params of the node. attempt: from 1.
         memory: the node's own, where it is declared. shared: the transactional store.
         run_id, step_id, node_id, trace_id, span_id, parent_span_id: who this is.
@@ -200,6 +205,10 @@ class Context(msgspec.Struct, frozen=True):
     @property
     def inputs(self) -> Values:
         return self.step.inputs
+
+    @property
+    def run_inputs(self) -> Values:
+        return self.walk.live.run.inputs
 
     @property
     def state(self) -> Values:
@@ -267,7 +276,7 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def runtime(self) -> Any:
-        return Runtime(self) if self.live.runtime is None else self.live.runtime
+        return Runtime(self, self.stream) if self.live.runtime is None else self.live.runtime
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
@@ -335,59 +344,12 @@ class Resources:
         return self._services.resource(name)
 
 
-class Runtime:
-    """What `execute(..., runtime)` is handed: `runtime.stream.send(chunk)` reaches whoever watches, if anyone."""
-
-    __slots__ = ("context", "stream")
-
-    def __init__(self, ctx: Context) -> None:
-        self.context = ctx
-        self.stream = _Sender(ctx)
-
-
-class _Sender:
-    __slots__ = ("_ctx",)
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
-
-    def send(self, chunk: Any) -> _Sent:
-        self._ctx.stream(chunk)
-        return _Sent()
-
-    __call__ = send
-
-
-class _Sent:
-    """Already sent: awaiting it is allowed, and gives None at once."""
-
-    def __await__(self) -> Any:
-        return iter(())
-
-
 class StepLog(logging.LoggerAdapter[logging.Logger]):
     """A logger whose records carry the fields of a step, beside those the author gives as `extra`."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """Put the step's fields beside the author's."""
         return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **(self.extra or {})}}
-
-
-class StepFilter(logging.Filter):
-    """Gives every log record the fields `node`, `run` and `step` of the step it was made in.
-
-    Example:
-        `handler.addFilter(StepFilter())`
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Fill in what the record does not have yet."""
-        ctx = current_context()
-        fields = log_fields(ctx) if ctx is not None else {"node": None, "run": None, "step": None}
-        for key, value in fields.items():
-            if not hasattr(record, key):
-                setattr(record, key, value)
-        return True
 
 
 def log_fields(ctx: Context) -> dict[str, Any]:

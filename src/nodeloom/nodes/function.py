@@ -92,7 +92,9 @@ def _make(function: Callable[..., Any], given: dict[str, Any], settings: dict[st
         "display_name": in_words(name),
         **given,
     }
-    made: Any = type(name, (FunctionNode,), {**words, "work": staticmethod(function)})
+    # On the class as well, so that a node made by its type alone, as in a document, has them too.
+    kept = {word: value for word, value in settings.items() if word in ("isolation", "pool")}
+    made: Any = type(name, (FunctionNode,), {**words, **kept, "work": staticmethod(function)})
     instance = made(**settings)
     if not isinstance(instance, FunctionNode):
         raise DefinitionError(f"@node could not make a node of {function!r}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ..errors import DefinitionError, ExpressionError, GraphError, ParamsError, Problem
 from ..expressions import Template, compile_template, template_problems
-from ..model.compile import Declaration, compile_plan, nearest, path_problem, problems_of
+from ..model.compile import Declaration, compile_plan, judge, nearest, path_problem
 from ..model.edge import Edge
 from ..model.plan import Plan
 from ..model.run import RunResult
@@ -85,12 +87,13 @@ class Graph:
         self.document_extras: dict[str, Any] = {}  # what a document keeps beside the graph, as `ui`
         self.output_templates = dict(outputs) if outputs is not None else None
         self.nodes: dict[str, Node] = {node.id: node for node in nodes}
-        problems = [*problems_of(declaration), *_param_problems(nodes, declaration)]
+        judged = judge(declaration)
+        problems = [*judged.problems, *_param_problems(nodes, declaration)]
         problems += [*port_problems(declaration, self.nodes), *_output_problems(outputs, declaration)]
         if any(problem.severity == "error" for problem in problems):
             raise GraphError(problems, f"graph {self.name}")
         self._warnings = problems
-        self.plan: Plan = compile_plan(declaration)
+        self.plan: Plan = compile_plan(declaration, judged)
         self._outputs: Template | None = compile_template(dict(outputs), OUTPUT_NAMES) if outputs else None
         for node in nodes:
             object.__setattr__(node, "frozen", True)
@@ -173,9 +176,8 @@ class Graph:
         Raises:
             DocumentError: for what a document cannot hold, as a Python predicate, with the reason.
         """
-        from .documents.saving import to_document
-
-        return to_document(self)
+        document: dict[str, Any] = _documents("saving").to_document(self)
+        return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any] | str | Path, registry: Registry | None = None) -> Graph:
@@ -187,9 +189,8 @@ class Graph:
         Raises:
             DocumentError: with every problem at once, each with its line.
         """
-        from .documents.loading import from_document
-
-        return from_document(document, registry)
+        graph: Graph = _documents("loading").from_document(document, registry)
+        return graph
 
     @classmethod
     def assemble(
@@ -218,6 +219,11 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"<Graph {self.name!r}: {len(self.nodes)} nodes, {len(self.edges)} edges>"
+
+
+def _documents(part: str) -> ModuleType:
+    """A part of the documents package; by name, for documents are made of graphs and import this module."""
+    return importlib.import_module(f".documents.{part}", __package__)
 
 
 class GraphNode(Node):

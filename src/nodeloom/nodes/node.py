@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
@@ -77,7 +78,7 @@ class Node(Wirable):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if "identifier" not in cls.__dict__:
-            cls.identifier = f"{cls.__module__}.{cls.__qualname__}".replace(".<locals>", "")
+            cls.identifier = f"{_module_name(cls)}.{cls.__qualname__}".replace(".<locals>", "")
         if "display_name" not in cls.__dict__:
             cls.display_name = in_words(cls.__name__)
         if "description" not in cls.__dict__:
@@ -325,6 +326,12 @@ def _written(cls: type[Node]) -> tuple[str, Any] | None:
 
 def _is_version(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _module_name(cls: type) -> str:
+    """The module a class is in; of a file that a registry found in a folder, the file's name."""
+    found = getattr(sys.modules.get(cls.__module__), "__nodeloom_name__", None)
+    return found if isinstance(found, str) else cls.__module__
 
 
 def snake_case(name: str) -> str:

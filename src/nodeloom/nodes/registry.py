@@ -165,6 +165,7 @@ def _import_file(file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python file")
     module = importlib.util.module_from_spec(spec)
+    module.__dict__["__nodeloom_name__"] = file.stem  # what its nodes' default identifiers begin with
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

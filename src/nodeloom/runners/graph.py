@@ -35,7 +35,7 @@ class GraphRun:
         performs, metrics: for each node of the plan, by index, what performs its steps and counts them.
     """
 
-    __slots__ = ("_done", "_live", "_metrics", "_performs", "_plan", "_run", "_tasks")
+    __slots__ = ("_done", "_live", "_metrics", "_performs", "_plan", "_run", "_stopped", "_tasks")
 
     def __init__(self, live: Live, performs: Sequence[Perform], metrics: Sequence[Metrics]) -> None:
         self._live = live
@@ -43,8 +43,9 @@ class GraphRun:
         self._run = live.run
         self._performs = performs
         self._metrics = metrics
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Step | None] = {}  # with the step of one that has not begun
         self._done: asyncio.Future[None] | None = None
+        self._stopped = False
 
     async def drive(self) -> RunResult:
         """Follow the run to its end. Cancelling this cancels every step and awaits them.
@@ -62,8 +63,10 @@ class GraphRun:
                 await self._follow_all()
             result = self._with_output(result_of(self._plan, run))
         except asyncio.CancelledError:
-            await self._cancel_all()
-            self._emit("run_cancelled")
+            try:
+                await self._cancel_all()
+            finally:
+                self._emit("run_cancelled")
             raise
         except Exception as error:  # folding failed: in a reducer of the author's
             await self._cancel_all()
@@ -130,7 +133,7 @@ class GraphRun:
 
     def _dispatch(self) -> None:
         for step in self._run.ready:
-            self._tasks.add(asyncio.create_task(self._walk(step)))
+            self._tasks[asyncio.create_task(self._walk(step))] = step
         self._run.ready.clear()
 
     async def _walk(self, step: Step) -> None:
@@ -138,6 +141,8 @@ class GraphRun:
         done = self._done
         assert done is not None
         ready = self._run.ready
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._tasks[task] = None
         try:
             with Walk(self._live) as walk:
                 while True:
@@ -153,25 +158,43 @@ class GraphRun:
             if not done.done():
                 done.set_exception(error)
         finally:
-            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-            if not self._tasks and not done.done():
-                done.set_result(None)
+            self._ended(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task is over; one that was cancelled before it began has not folded its step."""
+        step = self._tasks.pop(task, None)
+        if step is not None:
+            advance(self._plan, self._run, Cancelled(step))
+        if not self._tasks and self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    def _cancel(self, task: asyncio.Task[None]) -> None:
+        if self._tasks[task] is not None:  # nothing of it will run, its own end neither
+            task.add_done_callback(self._ended)
+        task.cancel()
 
     def _stop_all(self) -> None:
         """A failure ends the run: what else runs is cancelled; awaiting them is `drive`'s part (2.6)."""
-        self._live.stopped = True
+        if self._stopped:
+            return  # a second cancel would break into what they do to end
+        self._stopped = self._live.stopped = True
         current = asyncio.current_task()
         for task in self._tasks:
             if task is not current:
-                task.cancel()
+                self._cancel(task)
 
     async def _cancel_all(self) -> None:
-        self._live.stopped = True
+        """Cancel every step and await them all, however often this is cancelled meanwhile."""
         stop(self._run)
-        for task in self._tasks:
-            task.cancel()
+        self._stop_all()
+        interrupted: asyncio.CancelledError | None = None
         while self._tasks:
-            await asyncio.wait(self._tasks)
+            try:
+                await asyncio.wait(self._tasks)
+            except asyncio.CancelledError as error:
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
 
     def _tell_notes(self) -> None:
         for note in self._run.notes or ():

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from ...expressions import NOT_CONSTANT, Expression
-from ...model.compile import Declaration, problems_of
+from ...model.compile import Declaration
+from ...model.compile import judge as judge_graph
 from ...model.edge import Edge
 from ..graph import OUTPUT_NAMES, PARAM_NAMES, port_problems
 from .edges import Arrow
@@ -119,7 +120,7 @@ def _judge_shape(parts: Parts, shape: list[Edge], is_certain: bool, findings: Fi
         edges=tuple(edges),
         starts=tuple(starts),
     )
-    for problem in problems_of(plain):
+    for problem in judge_graph(plain).problems:
         if problem.code == "unreachable" and broken_edges:
             continue
         path = ("nodes", problem.node) if problem.node is not None else ("nodes",)
