@@ -89,16 +89,34 @@ def pocketflow() -> Case:
 def burr() -> Case:
     from burr.core import ApplicationBuilder, State, action
     from burr.core.graph import GraphBuilder
+
+    @action(reads=[], writes=[])
+    async def end(state: State) -> State:
+        return state
+
+    edges = [("start", "naps"), ("naps", "join")]
+    builder = GraphBuilder().with_actions(start=end, naps=burr_naps(), join=end)
+    graph = builder.with_transitions(*edges).build()
+    app = ApplicationBuilder().with_graph(graph).with_state(hits=0).with_entrypoint("start").build()
+
+    async def once() -> object:
+        app.update_state(app.state.update(hits=0))
+        app.reset_to_entrypoint()
+        return (await app.arun(halt_after=["join"]))[2]["hits"]
+
+    return Case(once, WIDTH)
+
+
+def burr_naps() -> Any:
+    """Its way to do many at once: an action mapped over as many states, each an application."""
+    from burr.core import State, action
+    from burr.core.graph import GraphBuilder
     from burr.core.parallelism import MapStates, RunnableGraph
 
     @action(reads=[], writes=["hits"])
     async def nap(state: State) -> State:
         await asyncio.sleep(NAP)
         return state.update(hits=1)
-
-    @action(reads=[], writes=[])
-    async def end(state: State) -> State:
-        return state
 
     branch = RunnableGraph(GraphBuilder().with_actions(nap=nap).build(), "nap", ["nap"])
 
@@ -119,16 +137,7 @@ def burr() -> Case:
         async def reduce(self, state: State, results: AsyncGenerator[State, None]) -> State:
             return state.update(hits=sum([result["hits"] async for result in results]))
 
-    edges = [("start", "naps"), ("naps", "join")]
-    graph = GraphBuilder().with_actions(start=end, naps=Naps(), join=end).with_transitions(*edges).build()
-    app = ApplicationBuilder().with_graph(graph).with_state(hits=0).with_entrypoint("start").build()
-
-    async def once() -> object:
-        app.update_state(app.state.update(hits=0))
-        app.reset_to_entrypoint()
-        return (await app.arun(halt_after=["join"]))[2]["hits"]
-
-    return Case(once, WIDTH)
+    return Naps()
 
 
 def pydantic_graph() -> Case:

@@ -1,10 +1,10 @@
 """From samples to one table: medians, ratios round by round, fitted slopes, targets met or missed."""
 
 import math
+import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from os import cpu_count
 from statistics import linear_regression, median
 
 from benchmarks.harness import Entry, Target, Workload
@@ -162,5 +162,10 @@ def environment() -> str:
             found.append(f"{package} (source tree)" if package == "nodeloom" else f"{package} (missing)")
     return (
         f"{platform.python_implementation()} {platform.python_version()}, {platform.system()}, "
-        f"{cpu_count()} cores; {', '.join(found)}"
+        f"{os.cpu_count()} cores; {', '.join(found)}"
     )
+
+
+def load() -> float:
+    """How many processes wanted a core in the last minute; not a number where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan

@@ -19,8 +19,8 @@ Contenders take turns, one sample each per round, each round beginning with anot
 is collected and what is loaded is frozen; the collector stays on, for all alike. Median and min are over the
 rounds; a ratio is the median of the ratios within each round, and is the figure to trust: absolute ones drift
 with the machine. "Limit" is hand-written asyncio doing the same work. Checkpointing, tracing and events are
-off for all. A slope row fits the least samples over the sizes: an exponent (0 is flat, 1 is in proportion), or a
-line's rise for a thousand more. Every result is checked before its figure counts.
+off for all. A slope row fits the least samples over the sizes: an exponent (0 is flat, 1 is in proportion),
+or a line's rise for a thousand more. Every result is checked before its figure counts.
 """
 
 
@@ -48,14 +48,15 @@ def main() -> None:
 
     rounds = chosen.rounds or (2 if chosen.quick else 5)
     lines: list[report.Row] = []
-    begun = time.perf_counter()
+    begun, load = time.perf_counter(), report.load()
     for name in chosen.names or NAMES:
         for workload in import_module(f"benchmarks.{name}").workloads(chosen.quick):
             started = time.perf_counter()
             lines += report.rows(workload, measure(workload, rounds))
             progress(f"{workload.name}: {time.perf_counter() - started:.1f} s")
     progress(f"all: {time.perf_counter() - begun:.0f} s, {rounds} rounds")
-    text = f"{report.table(lines)}\n\n{report.environment()}\n"
+    loads = f"Load average {load:.1f} before, {report.load():.1f} after; a quiet machine shows about 0 and 1."
+    text = f"{report.table(lines)}\n\n{report.environment()}\n\n{loads}\n"
     print(text)
     whole = not chosen.quick and not chosen.names
     output = chosen.output or (ROOT / "benchmarks" / "results.md" if whole else None)

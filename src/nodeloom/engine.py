@@ -93,6 +93,7 @@ class Engine:
         self._single: dict[Node, tuple[Any, Graph, Program]] = {}
         self._started: dict[Node, asyncio.Task[None]] = {}
         self._runs: dict[str, RunHandle] = {}
+        self._ended: weakref.WeakValueDictionary[str, RunHandle] = weakref.WeakValueDictionary()
         self._closing = self.closed = False
 
     # --- running
@@ -129,20 +130,25 @@ class Engine:
         Args:
             graph, inputs, **options: as for `run`. run_id: a name of one's own; made up by default.
         """
-        run_id = run_id or os.urandom(16).hex()
-        known = self._runs.get(run_id)
+        known = self._runs.get(run_id) if run_id is not None else None
         if known is not None:
             return known
         self._be_open()
         graph.check_inputs(inputs)
-        task = asyncio.create_task(self.run(graph, inputs, run_id=run_id, **options))
+        name = run_id or os.urandom(16).hex()
+        task = asyncio.create_task(self.run(graph, inputs, run_id=name, **options))
         task.add_done_callback(_seen)
-        handle = self._runs[run_id] = RunHandle(run_id, graph, task)
+        handle = self._runs[name] = RunHandle(name, graph, task)
+        if not run_id:  # nobody can ask for it by a name of their own, so its handle is enough to keep it
+            task.add_done_callback(lambda _: self._let_go(name))
         return handle
+
+    def _let_go(self, run_id: str) -> None:
+        self._ended[run_id] = self._runs.pop(run_id)
 
     async def cancel(self, run_id: str) -> None:
         """Cancel a run that `start` gave, and wait until its last step has ended."""
-        handle = self._runs.get(run_id)
+        handle = self._runs.get(run_id) or self._ended.get(run_id)
         if handle is None:
             raise NodeloomError(f"no run {run_id!r} was started here")
         await handle.cancel()

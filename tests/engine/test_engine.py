@@ -10,8 +10,8 @@ import pytest
 
 import nodeloom
 from nodeloom import Engine, Graph, Node, RunFailed, node
-from nodeloom.implicit import current_engine
 from nodeloom.errors import EngineClosed, NodeloomError, ParamsError
+from nodeloom.implicit import current_engine
 
 
 @node
@@ -318,18 +318,19 @@ def test_a_loop_that_ends_in_the_middle_of_a_run_ends_the_run() -> None:
     tasks: list[Any] = []
 
     @node
-    async def wait():
+    async def wait(inputs):
         try:
+            await inputs["all_in"].wait()
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0)
             ended.append(1)
 
     async def main() -> None:
-        tasks.append(asyncio.create_task(Graph([wait.copy(), wait.copy(id="also")]).run()))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        all_in = asyncio.Barrier(3)
+        graph = Graph([wait.copy(), wait.copy(id="also")])
+        tasks.append(asyncio.create_task(graph.run({"all_in": all_in})))
+        await all_in.wait()
 
     asyncio.run(main())
     assert ended == [1, 1]
@@ -414,7 +415,7 @@ async def test_a_graph_may_go_while_its_engine_stays() -> None:
         graph = Graph([double.copy(), blocking.copy()])
         await engine.run(graph)
         _ = [event async for event in engine.stream(graph)]
-        gone = [weakref.ref(graph), *(weakref.ref(each) for each in graph.nodes.values())]
+        gone: list[Any] = [weakref.ref(graph), *(weakref.ref(each) for each in graph.nodes.values())]
         del graph
         gc.collect()
         assert [each() for each in gone] == [None] * 3
@@ -423,12 +424,15 @@ async def test_a_graph_may_go_while_its_engine_stays() -> None:
 async def test_nodes_called_once_do_not_pile_up() -> None:
     """1.1."""
     async with Engine() as engine:
-        gone = []
-        for n in range(600):
+        gone: list[Any] = []
+
+        async def call_one(n: int) -> None:
             each = double.copy(id=f"n{n}")
             gone.append(weakref.ref(each))
             await engine.call(each)
-        del each
+
+        for n in range(600):
+            await call_one(n)
         gc.collect()
         assert sum(ref() is not None for ref in gone) <= 256
 

@@ -12,7 +12,7 @@ from nodeloom import Engine, Graph, Node, Params, Route, node
 class Greet(Node):
     class Params(Params):
         text: str = ""
-        tags: list[str] = []
+        tags: list[str] = []  # noqa: RUF012
 
     async def work(self, params):
         return {"text": params.text}

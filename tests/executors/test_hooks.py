@@ -43,7 +43,7 @@ class Plain(Recording):
     def on_finish(self, result):
         self.calls.append(("finish", dict(result)))
 
-    def on_error(self, error):  # type: ignore[override]
+    def on_error(self, error):
         self.calls.append(("error", str(error)))
 
     def on_stop(self):
@@ -258,7 +258,7 @@ async def test_an_error_hook_may_come_from_a_mixin_and_leaves_the_wiring_free() 
     async def sorry():
         return {"sorry": True}
 
-    mixed.on_error(ValueError) >> sorry  # type: ignore[operator, arg-type]
+    mixed.on_error(ValueError) >> sorry
     assert (await Graph(mixed).run({"fail": "no"})).output == {"sorry": True}
     assert mixed.calls == [("mixed", "no")]
 

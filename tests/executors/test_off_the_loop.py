@@ -186,7 +186,10 @@ async def test_offload_runs_on_a_thread_and_hands_on_variables_and_failures() ->
     @node
     async def use(ctx):
         variable.set("of the step")
-        return {"thread": await ctx.offload(lambda: threading.current_thread().name), "v": await ctx.offload(variable.get)}
+        return {
+            "thread": await ctx.offload(lambda: threading.current_thread().name),
+            "v": await ctx.offload(variable.get),
+        }
 
     outputs = await use()
     assert outputs["thread"].startswith("nodeloom-default")
@@ -253,7 +256,7 @@ async def test_a_pool_takes_work_again_when_the_abandoned_work_has_ended() -> No
         await run.cancel()
         free.set()
         async with asyncio.timeout(5):
-            while engine.pool("default").abandoned.total():
+            while engine.pool("default").abandoned.total():  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert (await engine.call(where))["main"] is False
 

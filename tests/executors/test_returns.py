@@ -162,7 +162,8 @@ async def test_a_route_sends_one_node_many_times() -> None:
 
 async def test_a_route_to_nowhere_ends_the_branch() -> None:
     """1.7, 2.4."""
-    for to in ([], ()):
+    nowhere: list[Any] = [[], ()]
+    for to in nowhere:
         graph = routing(to, {"n": 1})
         result = await graph.run()
         assert (result.status, result.output, result.steps) == ("completed", {"n": 1}, 1)

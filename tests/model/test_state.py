@@ -266,7 +266,7 @@ def test_what_a_branch_gathered_has_the_effect_of_its_updates(data: st.DataObjec
     for number, update in enumerate(updates):
         apply(one_by_one, {"k": update}, schema)
         log(early if number < cut else late, {"k": update}, schema)
-    concat(early, late, schema)
+    early = concat(early, late, schema)
     apply_log(at_once, early, schema)
     assert at_once == one_by_one
     if NAMED[name].combine is not None:

@@ -17,12 +17,15 @@ class Shout(Node):
         return {"text": state.query.upper()}
 
 
-@pytest.mark.parametrize("asked", [a for n in range(4) for a in itertools.permutations(("state", "config", "runtime"), n)])
+@pytest.mark.parametrize(
+    "asked", [a for n in range(4) for a in itertools.permutations(("state", "config", "runtime"), n)]
+)
 async def test_execute_may_ask_for_any_of_its_three(asked: tuple[str, ...]) -> None:
     """1.5."""
     scope: dict[str, Any] = {"Node": Node, "SEEN": {}}
     listed = ", ".join(("self", *asked))
-    exec(f"class Made(Node):\n    async def execute({listed}):\n        SEEN.update({', '.join(f'{n}={n}' for n in asked)})", scope)
+    body = f"SEEN.update({', '.join(f'{name}={name}' for name in asked)})"
+    exec(f"class Made(Node):\n    async def execute({listed}):\n        {body}", scope)  # noqa: S102
     await scope["Made"]()({"query": "x"}, config={"k": 1})
     assert tuple(scope["SEEN"]) == asked
     if "config" in asked:
@@ -88,7 +91,7 @@ async def test_self_log_logs_under_the_node(caplog: pytest.LogCaptureFixture) ->
 
     with caplog.at_level(logging.INFO):
         await Graph(Talk(id="talk")).run({}, run_id="r1")
-    record = caplog.records[-1]
+    record: Any = caplog.records[-1]
     assert record.name == "test.talk"
     assert record.getMessage() == "fetched url='x' node='mine' message='hello'"
     assert (record.node, record.run) == ("talk", "r1")
@@ -150,9 +153,19 @@ class Question:
     tags: list[str] = dataclasses.field(default_factory=list)
 
 
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    query: str
+
+
 class Model(pydantic.BaseModel):
     query: str
     tags: list[str] = []
+
+
+class Nesting(pydantic.BaseModel):
+    query: str
+    inner: Model = Model(query="y")
 
 
 class Attributes:
@@ -160,7 +173,11 @@ class Attributes:
         self.query = "x"
 
 
-@pytest.mark.parametrize("state", [{"query": "x"}, Question("x"), Model(query="x"), Attributes()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "state",
+    [{"query": "x"}, Question("x"), Slotted("x"), Model(query="x"), Attributes()],
+    ids=lambda s: type(s).__name__,
+)
 async def test_a_node_is_called_with_a_mapping_a_dataclass_or_a_model(state: Any) -> None:
     """`await node(state, config=..., runtime=...)`."""
 
@@ -170,6 +187,14 @@ async def test_a_node_is_called_with_a_mapping_a_dataclass_or_a_model(state: Any
             return {"text": state.query, "lang": config["lang"]}
 
     assert await All()(state, config={"lang": "en"}, runtime=None) == {"text": "x", "lang": "en"}
+
+
+async def test_a_model_is_data_all_the_way_down() -> None:
+    class Deep(Node):
+        async def execute(self, state):
+            return {"deep": state["inner"]["query"]}
+
+    assert await Deep()(Nesting(query="x")) == {"deep": "y"}
 
 
 async def test_a_runtime_of_the_callers_own_is_handed_over() -> None:
@@ -217,12 +242,12 @@ async def test_a_graph_inside_a_graph_hands_its_config_on() -> None:
 
 
 async def test_a_replaced_execute_is_used() -> None:
-    shout = Shout()
+    shout: Any = Shout()
 
     async def fake(state):
         return {"text": "fake " + state.query}
 
-    shout.execute = fake  # type: ignore[method-assign]
+    shout.execute = fake
     assert await shout({"query": "x"}) == {"text": "fake x"}
     assert (await Graph(shout).run({"query": "x"})).output == {"text": "fake x"}
 

@@ -195,9 +195,10 @@ class Threshold(Node):
     def __init__(self, limit=1, **values):
         super().__init__(**values)
         self.limit = limit
+        self.highest = limit  # follows from the setting under another name
 
     async def work(self, inputs):
-        return {"over": inputs["n"] > self.limit}
+        return {"over": inputs["n"] > self.highest}
 
 
 def test_a_copy_takes_changed_settings_of_an_own_constructor() -> None:
@@ -207,7 +208,7 @@ def test_a_copy_takes_changed_settings_of_an_own_constructor() -> None:
 
 def test_a_copy_keeps_what_was_set_on_the_original() -> None:
     first = Threshold()
-    first.limit = 10
+    first.highest = 10
     first.join = "any"
     twin = first.copy(id="second")
     assert twin.run_sync({"n": 3}) == {"over": False}

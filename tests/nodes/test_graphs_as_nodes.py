@@ -88,6 +88,7 @@ async def test_outputs_that_cannot_be_rendered_fail_the_run() -> None:
         await graph.run({})
     result = await graph.run({}, check=False)
     assert result.status == "failed"
+    assert result.outputs["a"] == {"a": []}
     assert [event.type async for event in graph.stream({})][-1] == "run_failed"
 
 

@@ -166,7 +166,11 @@ async def test_a_failed_attempt_leaves_no_trace_in_memory(change: str) -> None:
     async with Engine() as engine:
         first = await engine.run(graph, {"fail": False})
         await engine.run(graph, {"fail": True}, check=False)
-        assert (await engine.run(graph, {"fail": False})).output == first.output == {"memory": {"n": 1, "list": [{"deep": []}]}}
+        assert (
+            (await engine.run(graph, {"fail": False})).output
+            == first.output
+            == {"memory": {"n": 1, "list": [{"deep": []}]}}
+        )
 
 
 async def test_a_cancelled_attempt_leaves_no_trace_in_memory() -> None:
@@ -205,9 +209,8 @@ async def test_what_a_node_handed_on_cannot_change_its_memory() -> None:
     remember >> spoil
     graph = Graph(remember, name="g")
     async with Engine() as engine:
-        for n in (1, 2, 3):
-            result = await engine.run(graph, {"n": n})
-        assert result.outputs["remember"]["seen"] == [1, 2, 3, "spoilt"]
+        results = [await engine.run(graph, {"n": n}) for n in (1, 2, 3)]
+        assert results[-1].outputs["remember"]["seen"] == [1, 2, 3, "spoilt"]
 
 
 async def test_a_state_view_put_into_memory_stays_as_it_was() -> None:

@@ -1,6 +1,7 @@
 """The catalogue of node types: identifiers, versions, what is discovered and what cannot be loaded."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,9 @@ def test_a_type_is_found_by_identifier_and_version() -> None:
 
 
 def test_an_unknown_type_is_told_the_nearest() -> None:
-    with pytest.raises(UnknownNodeType, match="no node type 'test.eho' is registered; did you mean 'test.echo'"):
+    with pytest.raises(UnknownNodeType, match=r"no node type 'test\.eho' is registered; did you mean 'test\.echo'"):
         Registry(Echo).get("test.eho")
-    with pytest.raises(UnknownNodeType, match="'test.echo' has no version 3; there are: 1, 2"):
+    with pytest.raises(UnknownNodeType, match=r"'test\.echo' has no version 3; there are: 1, 2"):
         Registry(Echo, EchoTwo).resolve("test.echo", 3)
     with pytest.raises(LookupError):
         Registry().get("anything")
@@ -196,7 +197,7 @@ def test_a_module_may_list_what_it_offers(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An installed distribution with a module, and entry points in the group of nodes."""
     (tmp_path / "plugin_of_a_test.py").write_text(NODE.format(name="Plugged"))
     info = tmp_path / "plugin_of_a_test-1.0.dist-info"

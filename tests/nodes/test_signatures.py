@@ -23,7 +23,7 @@ class Greeting(Params):
 def write(source: str, **names: Any) -> Any:
     """The function or class that this source defines under the name `made`."""
     scope: dict[str, Any] = {"Node": Node, "Greeting": Greeting, "SEEN": {}, **names}
-    exec(source, scope)
+    exec(source, scope)  # noqa: S102
     return scope["made"]
 
 
@@ -202,7 +202,7 @@ async def test_an_overridden_work_is_read_anew() -> None:
             return {"n": inputs["n"]}
 
     class Second(First):
-        def work(self, state, ctx):
+        def work(self, state, ctx):  # type: ignore[override]
             return {"n": state["n"] + 1, "id": ctx.node_id}
 
     assert await Second()({"n": 1}) == {"n": 2, "id": "second"}
@@ -265,7 +265,7 @@ async def test_a_method_of_an_uncompiled_instance_can_be_replaced(in_graph: bool
 
     for replacement in (later, blocking, chunks, lambda: {"got": 1}):
         fetch = Fetch()
-        fetch.work = replacement  # type: ignore[method-assign]
+        fetch.work = replacement  # type: ignore[method-assign, assignment]
         output = (await Graph(fetch).run({"n": 1})).output if in_graph else await fetch({"n": 1})
         assert output == {"got": 1}
 
@@ -278,9 +278,9 @@ async def test_a_method_can_be_replaced_again_between_two_calls() -> None:
         async def work(self):
             return {"n": 0}
 
-    fetch = Fetch()
+    fetch: Any = Fetch()
     for n in range(3):
-        fetch.work = lambda n=n: {"n": n}  # type: ignore[method-assign]
+        fetch.work = lambda n=n: {"n": n}
         results.append((await fetch())["n"])
     assert results == [0, 1, 2]
 

@@ -27,7 +27,11 @@ async def test_the_state_is_read_as_keys_and_as_attributes() -> None:
     """4.1."""
 
     async def read(state):
-        return {"same": state["k"] == state.k == state.get("k"), "json": json.dumps(state), "dict": isinstance(state, dict)}
+        return {
+            "same": state["k"] == state.k == state.get("k"),
+            "json": json.dumps(state),
+            "dict": isinstance(state, dict),
+        }
 
     result = await seen_by(read, {"k": [1]})
     assert result.output == {"same": True, "json": '{"k": [1]}', "dict": True}
@@ -102,7 +106,7 @@ Hits = Annotated[list, append]
 class Declared(State):
     query: str
     count: Annotated[int, add] = 5
-    hits: Hits = []
+    hits: Hits = []  # noqa: RUF012
     best: Annotated[int, maximum] = 0
 
 

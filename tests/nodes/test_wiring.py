@@ -139,7 +139,7 @@ def test_an_edge_to_or_from_what_is_no_node_is_refused(wrong: Any) -> None:
 def test_a_class_in_the_place_of_a_node_is_told_how_to_make_one() -> None:
     """2.2."""
     (a,) = steps("a")
-    for attempt in (lambda: a >> Step, lambda: Step >> a, lambda: a.goto(Step)):  # type: ignore[operator, arg-type, return-value]
+    for attempt in (lambda: a >> Step, lambda: Step >> a, lambda: a.goto(Step)):  # type: ignore[arg-type]
         with pytest.raises(DefinitionError, match="a class: make a node of it"):
             attempt()
 

@@ -113,7 +113,7 @@ async def test_abandoned_work_keeps_its_place_until_it_ends(pool: ThreadPool) ->
         await pool.run("late", lambda: 1)
     holding[0].free.set()
     async with asyncio.timeout(5):
-        while pool.abandoned.total() == 2:
+        while pool.abandoned.total() == 2:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert await pool.run("late", lambda: 1) == 1
     task = asyncio.create_task(pool.run("node2", again := Holding()))
@@ -142,7 +142,7 @@ async def test_a_late_failure_of_abandoned_work_is_dropped_in_silence(pool: Thre
     await asyncio.wait({task})
     free.set()
     async with asyncio.timeout(5):
-        while pool.abandoned.total():
+        while pool.abandoned.total():  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 

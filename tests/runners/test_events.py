@@ -103,7 +103,13 @@ async def test_a_failure_is_told_with_who_catches_it() -> None:
     events = await events_of(Graph(fail))
     failed = next(event for event in events if event.type == "step_failed")
     assert failed["caught_by"] == ["sorry"]
-    assert failed["error"] == {"type": "ValueError", "code": "value_error", "message": "no", "node": "fail", "retryable": False}
+    assert failed["error"] == {
+        "type": "ValueError",
+        "code": "value_error",
+        "message": "no",
+        "node": "fail",
+        "retryable": False,
+    }
     assert events[-1].type == "run_completed"
 
 
@@ -207,16 +213,13 @@ async def test_two_runs_watched_at_once_do_not_mix() -> None:
 
 async def test_without_a_watcher_nothing_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     """No watcher costs nothing: no notes are kept, and no event is made."""
-    import nodeloom.nodes.context as context
-
     made: list[Any] = []
-    real = context.Event
 
     def counted(*args: Any) -> Event:
         made.append(args)
-        return real(*args)
+        return Event(*args)
 
-    monkeypatch.setattr(context, "Event", counted)
+    monkeypatch.setattr("nodeloom.nodes.context.Event", counted)
     a, b = say("a"), say("b")
     a.on(a=2) >> b
     runs: list[Any] = []

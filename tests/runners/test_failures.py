@@ -48,7 +48,9 @@ class Caught(Node):
         (StepError, Refused("r"), False),
     ],
 )
-async def test_an_error_edge_catches_by_class_by_name_and_by_base_class(edge: Any, error: Exception, caught: bool) -> None:
+async def test_an_error_edge_catches_by_class_by_name_and_by_base_class(
+    edge: Any, error: Exception, caught: bool
+) -> None:
     """2.5."""
     fail, sorry = Fail(error), Caught(id="sorry")
     fail.on_error(edge) >> sorry

@@ -14,11 +14,12 @@ READINGS (where the rules leave room)
  d  Arrivals are ordered by edge declaration (an arrival from the run's start comes before any edge), then
     by the token's place.
  e  Late marks are per quorum node, inherited; a join's token is late only if all its arrivals are. A failure
-    without a matching on_error whose node can reach a quorum node only ends its token.
+    without a matching on_error whose node can reach a quorum node only ends its token; if none of those
+    quorums starts afterwards, and the token was late for none of them, the failure is the run's all the same.
  f  Only a token that ended normally is final; dropped and failed tokens are not.
  g  With on_failure="continue" the error reported is that of the first failed token by place.
  k  QuorumNotReached and StateConflict fail the join's step before its body: no execution counts, and the
-    node's on_error edges apply (the token then carries the merged history).
+    node's on_error edges apply (the token then carries the merged history). The step counts for max_steps.
  l  RoutingError (a failing condition, or strict_routing) is the run's failure: no on_error edge, no e.
  m  An error edge is not an "outgoing edge" for 2.4, and a Route may not use one.
  n  The merge keeps writes that lost to a later edge without having been seen by the winner: they are part of
@@ -311,13 +312,17 @@ class SpecDrop:
 
 @dataclass(frozen=True)
 class SpecFailed:
-    """A failure with nobody to take it: type, node, place, and whether it failed the run."""
+    """A failure with nobody to take it: type, node, place, and whether it failed the run.
+
+    `before` are the quorums it came before: it only ended its token, unless none of them started afterwards.
+    """
 
     type: str
     node: str
     place: Place
     fails_run: bool = True
     detail: tuple[str, ...] = ()
+    before: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -392,8 +397,10 @@ class _Run:
         self.running: list[RunningStep] = []
         self.finals: list[SpecFinal] = []
         self.executions: list[SpecExecution] = []
+        self.failed_joins = 0
         self.dropped: list[SpecDrop] = []
         self.ended: list[str] = []
+        self.excused: list[SpecFailed] = []
         self.failures: list[SpecFailed] = []
         self.contested: list[tuple[str, str]] = []
         self.last_outputs: dict[str, Values] = {}
@@ -448,6 +455,7 @@ class _Run:
         """3.4: live tokens that could still reach a quorum that starts are late for it."""
 
         mark = frozenset({quorum})
+        self.excused = [failure for failure in self.excused if quorum not in failure.before]
 
         def late_at(place: str) -> frozenset[str]:
             return mark if self.graph.reaches(place, quorum) else frozenset()
@@ -509,18 +517,24 @@ class _Run:
         step_id = step_identity(node, [(token.parent, token.position) for token in arrivals])
         late = frozenset.intersection(*[token.late for token in arrivals])
         step = RunningStep(step_id, node, saw, arrivals[-1].place, history, late, {})
+        self.count(step)
         if failure is not None:
+            self.failed_joins += 1
             self.fail(step, failure)
         elif found and self.graph.declared:
+            self.failed_joins += 1
             self.fail(step, "StateConflict", found[0])
         else:
             self.execute(step)
 
-    def execute(self, step: RunningStep) -> None:
-        """The body sees the step as it starts; its result is fixed then. 3.5: max_steps."""
-        if len(self.executions) >= self.graph.max_steps:
+    def count(self, step: RunningStep) -> None:
+        """3.5: max_steps counts every step, those of joins that fail before their body (reading k) with them."""
+        if len(self.executions) + self.failed_joins >= self.graph.max_steps:
             self.failures = [SpecFailed("MaxStepsExceeded", step.node, step.place)]
             raise _StopRun
+
+    def execute(self, step: RunningStep) -> None:
+        """The body sees the step as it starts; its result is fixed then."""
         self.executions.append(SpecExecution(step.id, step.node, step.saw))
         self.running.append(replace(step, result=self.graph.node(step.node).body(step.saw)))
 
@@ -622,8 +636,10 @@ class _Run:
                 )  # fmt: skip
                 return
         quorums = [node.id for node in self.graph.nodes if self.graph.quorum(node.id) is not None]
-        ends_only = any(self.graph.reaches(step.node, quorum) for quorum in quorums)
-        self.run_failure(SpecFailed(type_name, step.node, step.place, not ends_only, detail))
+        before = frozenset(quorum for quorum in quorums if self.graph.reaches(step.node, quorum))
+        self.run_failure(SpecFailed(type_name, step.node, step.place, not before, detail, before))
+        if before and not before & step.late:
+            self.excused.append(self.failures[-1])
 
     def run_failure(self, failure: SpecFailed) -> None:
         """2.6: records a failure; with on_failure="fail" everything stops."""
@@ -637,7 +653,9 @@ class _Run:
         """2.7 (reading f): the final tokens merged by 4.4, in the order of their places; no StateConflict."""
         finals = sorted(self.finals, key=lambda final: final.place)
         history = merge_histories(final.history for final in finals)
-        failing = sorted((one for one in self.failures if one.fails_run), key=lambda one: one.place)
+        places = [node.id for node in self.graph.nodes]
+        excused = sorted(self.excused, key=lambda one: (places.index(one.node), one.type, one.detail))
+        failing = [*sorted((one for one in self.failures if one.fails_run), key=lambda one: one.place), *excused]
         return SpecRunResult(
             status="failed" if failing else "completed",
             error_type=failing[0].type if failing else None,
@@ -650,7 +668,10 @@ class _Run:
             counts=dict(Counter(execution.node for execution in self.executions)),
             dropped=tuple(self.dropped),
             ended=tuple(self.ended),
-            failures=tuple(self.failures),
+            failures=tuple(
+                replace(one, fails_run=True) if any(one is each for each in self.excused) else one
+                for one in self.failures
+            ),
             contested=tuple(self.contested),
             finals=tuple(finals),
         )

@@ -431,6 +431,12 @@ def test_max_steps() -> None:
     assert (result.status, len(result.executions)) == ("failed", 10)
 
 
+def test_quorums_that_fail_in_a_circle() -> None:
+    """3.5: a step that fails before its body is a step: nothing goes round for ever."""
+    graph = build("s>q q!r r!q", joins={"q": ("quorum", 2), "r": ("quorum", 2)}, max_steps=10)
+    assert run(graph, {}, choices(())).error_type == "MaxStepsExceeded"
+
+
 def test_route_sends_several_tokens() -> None:
     """3.7: each token starts its target once with its inputs; a join="all" gathers them in place order."""
     route: Body = lambda step: SpecRoute({"r": 1}, [("w", {"i": 0}), ("w", None), ("w", {"i": 2})])

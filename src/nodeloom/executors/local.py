@@ -299,7 +299,9 @@ def _cancelled(error: BaseException) -> bool:
 
 def _from_within(error: asyncio.CancelledError, node_id: str) -> StepError:
     """The failure of a step that raised CancelledError by itself: its caller was not cancelled."""
-    failure = StepError(f"work of node {node_id} raised CancelledError, though nobody cancelled it: what it awaited was")
+    failure = StepError(
+        f"work of node {node_id} raised CancelledError, though nobody cancelled it: what it awaited was"
+    )
     failure.__cause__ = error
     return failure
 

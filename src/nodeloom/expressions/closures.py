@@ -38,8 +38,9 @@ def one_key(name: str, key: Any) -> Evaluator:
             value = scope[name]
         except KeyError:
             return MISSING
-        if isinstance(value, dict):  # the fast way, for nearly every value
-            return value[key] if key in value else MISSING
+        # The fast way, for nearly every value; by subscript, since `get` may be a key of a mapping's own.
+        if isinstance(value, dict):
+            return value[key] if key in value else MISSING  # noqa: SIM401 # pyright: ignore[reportUnknownVariableType]
         return look_up(value, key)
 
     return read
@@ -51,10 +52,7 @@ def many_keys(target: Evaluator, keys: list[Any]) -> Evaluator:
     def read(scope: Scope) -> Any:
         value = target(scope)
         for key in keys:
-            if isinstance(value, dict):
-                value = value[key] if key in value else MISSING
-            else:
-                value = look_up(value, key)
+            value = look_up(value, key)
         return value
 
     return read

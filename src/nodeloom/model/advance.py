@@ -24,6 +24,7 @@ from .run import (
     Cancelled,
     Completed,
     ErrorInfo,
+    Excused,
     Failed,
     Failure,
     Note,
@@ -143,14 +144,22 @@ def result_of(plan: Plan, run: Run, status: str | None = None) -> RunResult:
     for key in plan.state.reducers:
         if key in state:
             merge(state, {key: plain(state[key])})
-    errors = tuple(failure.error for branch in ended for failure in branch.failures)
+    errors = tuple(failure.error for failure in _failures(run))
     word: Any = status or ("failed" if errors else run.status)
     return RunResult(run.id, word, state, outputs, final, run.steps, errors[0] if errors else None, errors)
 
 
 def first_failure(run: Run) -> Failure | None:
     """The failure that comes first in the order of the graph (semantics 2.6)."""
-    return next((failure for branch in in_order(run) for failure in branch.failures), None)
+    return next(iter(_failures(run)), None)
+
+
+def _failures(run: Run) -> list[Failure]:
+    """In the order of the graph, and then those before a quorum that has never started."""
+    excused = sorted(
+        (each.failure for each in run.excused), key=lambda one: (one.node, one.error.type, one.error.message)
+    )
+    return [*(failure for branch in in_order(run) for failure in branch.failures), *excused]
 
 
 def error_info(error: BaseException, node: str) -> ErrorInfo:
@@ -175,7 +184,7 @@ def error_info(error: BaseException, node: str) -> ErrorInfo:
 
 def _end(run: Run) -> None:
     if not run.tokens:
-        run.status = "failed" if run.failed else "completed"
+        run.status = "failed" if run.failed or run.excused else "completed"
 
 
 def _go_on(plan: Plan, run: Run, outcome: Completed, edge: PlanEdge) -> None:
@@ -232,11 +241,19 @@ def _failed(plan: Plan, run: Run, outcome: Failed) -> None:
         _give_up(plan, run, branch)
     elif node.before_quorum and not outcome.fatal:
         run.tell(Note("branch_ended", node.id, {"error": str(outcome.error)}))
+        before = plan.reaches[node.place] & plan.quorums
+        if not any(before & _bit(plan, quorum) for quorum in branch.late):
+            run.excused.append(Excused(Failure(node.index, outcome.error), before))
         drop(plan, run, branch)
     else:
         finish(plan, run, branch, failure=Failure(node.index, outcome.error))
         if plan.on_failure == "fail":
             stop(run)
+
+
+def _bit(plan: Plan, index: int) -> int:
+    join = plan.nodes[index].join
+    return join.reach.bit if join is not None else 0
 
 
 def _cancelled(plan: Plan, run: Run, outcome: Cancelled) -> None:

@@ -82,6 +82,7 @@ def compile_plan(graph: Declaration, judged: Judgement | None = None) -> Plan:
         starts=tuple(by_id[start] for start in graph.starts),
         joins={reach.joins[node].bit: node for node in joins},
         reaches=reach.reaches,
+        quorums=sum(reach.joins[node].bit for node in joins if isinstance(graph.nodes[node].join, Quorum)),
         state=graph.state,
         on_failure=graph.on_failure,
         strict_routing=graph.strict_routing,

@@ -213,6 +213,7 @@ def _short_of_quorum(node: PlanNode, join: Join, arrivals: Sequence[Arrival]) ->
 def _mark_late(plan: Plan, run: Run, node: PlanNode, join: Join) -> None:
     """Whoever is live and could still reach the quorum is too late for this start (semantics 3.4)."""
     late = frozenset((node.index,))
+    run.excused = [each for each in run.excused if not each.before & join.reach.bit]
     for branch in run.branches.values():
         if _place_of(plan, branch) & join.reach.watched:
             run.late += not branch.late

@@ -25,6 +25,7 @@ __all__ = [
     "Cancelled",
     "Completed",
     "ErrorInfo",
+    "Excused",
     "Failed",
     "Failure",
     "Note",
@@ -212,6 +213,13 @@ class Failure(msgspec.Struct, frozen=True):
     error: ErrorInfo
 
 
+class Excused(msgspec.Struct, frozen=True):
+    """A failure that came before quorums, and these as a mask (semantics 3.4)."""
+
+    failure: Failure
+    before: int
+
+
 class Note(msgspec.Struct, frozen=True):
     """Something a fold decided that watchers may want to know: a branch ended, an arrival was dropped."""
 
@@ -232,6 +240,7 @@ class Run(msgspec.Struct):
         live: place to the number of steps standing there; live_mask the places with any.
         waiting: join to the arrivals waiting there; waiting_mask their places.
         stirred: joins whose turn may have come.
+        excused: failures before a quorum, which are the run's if none of those quorums starts.
         failed: a failure that no edge caught is recorded.
         stopping: nothing new starts. abandoned: ready steps that will not.
         dropped: arrivals that were late. notes: what to tell watchers; None when nobody watches.
@@ -255,6 +264,7 @@ class Run(msgspec.Struct):
     waiting: dict[int, list[Arrival]] = msgspec.field(default_factory=dict)
     waiting_mask: int = 0
     stirred: int = 0
+    excused: list[Excused] = msgspec.field(default_factory=list)
     failed: bool = False
     stopping: bool = False
     abandoned: list[Step] = msgspec.field(default_factory=list)

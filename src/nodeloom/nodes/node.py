@@ -93,7 +93,7 @@ class Node(Wirable):
         hook = cls.on_error
         if hook is not Node.on_error and not hasattr(hook, "hook"):
             cls.error_hook = hook
-            cls.on_error = _hook_or_edge(hook)
+            cls.on_error = _hook_or_edge(hook)  # type: ignore[method-assign]
         cls._read_work()
 
     @classmethod
@@ -102,9 +102,10 @@ class Node(Wirable):
         own = cls.__dict__
         written = _written(cls)
         if written is not None:
+            work: Any
             cls.spelling, work = written
             static = isinstance(work, staticmethod)  # a function node's
-            function = work.__func__ if isinstance(work, staticmethod | classmethod) else work
+            function: Any = getattr(work, "__func__", work)
             cls.signature = read_signature(function, cls.__qualname__, spelling=cls.spelling, bound=static)
             if cls.signature.params is not None:
                 cls.params_model = cls.signature.params
@@ -262,8 +263,9 @@ class Node(Wirable):
         elif condition is None:
             source = Pending(self, metadata=metadata)
         else:
-            what = f"an expression or an EdgeCondition, not {condition!r}"
-            raise DefinitionError(f"the condition of {self.id}.goto() is {what}")
+            raise DefinitionError(
+                f"the condition of {self.id}.goto() is an expression or an EdgeCondition, not {condition!r}"
+            )
         for node in as_wirable(target).targets():
             connect(source, node)
         return target
@@ -367,10 +369,11 @@ def _made_anew(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What a copy is made with: a param may be given by name or in `params`, and the change wins over both."""
     if args and kind.__init__ is Node.__init__:
-        args, keywords = (), {"params": args[0], **keywords}
+        keywords = {"params": args[0], **keywords}
+        args = ()
     if args or not ("params" in keywords or "params" in changes):
         return args, {**keywords, **changes}
-    params = {**(keywords.get("params") or {}), **(changes.get("params") or {})}
+    params: dict[str, Any] = {**(keywords.get("params") or {}), **(changes.get("params") or {})}
     given = {word: value for word, value in keywords.items() if word not in params}
     kept = {name: value for name, value in params.items() if name not in changes}
     return (), {**given, **changes, "params": kept}

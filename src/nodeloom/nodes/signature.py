@@ -96,7 +96,7 @@ def _shape(work: Callable[..., Any]) -> Shape:
 
 
 def _own_shape(function: Any) -> Shape:
-    callee = type(function).__call__ if hasattr(type(function), "__call__") else function  # noqa: B004
+    callee = inspect.getattr_static(function, "__call__", function)
     for each in (function, callee):
         if inspect.isasyncgenfunction(each):
             return "async_generator"

@@ -49,9 +49,7 @@ class ThreadPool:
             raise EngineClosed(f"pool {self.name!r} is closed with its engine; {who} has no thread to run on")
         if self.abandoned.total() >= self.size:
             names = ", ".join(f"{name} ({count})" for name, count in self.abandoned.items() if count)
-            raise PoolExhausted(
-                f"all {self.size} threads of pool {self.name!r} are held by abandoned work: {names}"
-            )
+            raise PoolExhausted(f"all {self.size} threads of pool {self.name!r} are held by abandoned work: {names}")
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.size, thread_name_prefix=f"nodeloom-{self.name}")
         future = self._threads.submit(contextvars.copy_context().run, _called, function)

@@ -169,8 +169,14 @@ class GraphRun:
             self._done.set_result(None)
 
     def _cancel(self, task: asyncio.Task[None]) -> None:
+        """Cancel a task once: a second cancel would break into what it does to end."""
+        if task not in self._tasks:
+            return
         if self._tasks[task] is not None:  # nothing of it will run, its own end neither
             task.add_done_callback(self._ended)
+        elif task.cancelling():  # by a loop that ends, or by a timeout of the step's own, which passes
+            asyncio.get_running_loop().call_later(0.01, self._cancel, task)
+            return
         task.cancel()
 
     def _stop_all(self) -> None:
