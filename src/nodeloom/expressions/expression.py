@@ -85,7 +85,10 @@ class Expression:
         Example:
             `parse("state.n > 1").test({"state": {}})` is `False`.
         """
-        value = self.evaluate(scope)
+        try:
+            value = self._evaluate(scope)
+        except RecursionError:
+            raise self._too_deep() from None
         if value is True or value is False:
             return value
         try:

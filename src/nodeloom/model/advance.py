@@ -94,6 +94,8 @@ def advance(plan: Plan, run: Run, outcome: Outcome) -> Run:
                     _set(branch.outputs, edge.edge.source, outputs)  # type: ignore[arg-type]
                 branch.ordinal = ordinal = step.ordinal + 1
                 run.steps += 1
+                if target.heads:
+                    run.rounds[edge.target] = run.rounds.get(edge.target, 0) + 1
                 branch.step = step = Step(edge.target, step.branch, ordinal, step.seed, outputs)
                 run.ready.append(step)
                 return run

@@ -343,7 +343,7 @@ def _plan_node(
         join=join,
         place=place,
         heads=heads,
-        quick=join is None and not place and not heads,
+        quick=join is None and not place,
         before_quorum=before_quorum,
         names=_names([edge for edge in edges if edge.edge.kind == "when"]),
     )

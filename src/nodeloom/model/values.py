@@ -17,7 +17,6 @@ __all__ = ["EMPTY", "Gathered", "Lent", "Values", "freeze", "lend", "merge", "ow
 
 _set = dict.__setitem__
 _items = dict.items
-_values = dict.values
 _update = dict.update
 _become = object.__setattr__
 _has = dict.__contains__
@@ -139,19 +138,19 @@ def freeze(values: Mapping[str, Any]) -> Values:
     A state or inputs view found at the top is a snapshot from here on, for the view itself moves with its run.
     """
     frozen = Values(values)
-    for value in _values(frozen):
-        if type(value) in _VIEWS:
-            _snapshot(frozen)
-            break
-    if shadows(frozen):
-        _become(frozen, "__class__", Shadowing)
+    for key, value in _items(frozen):
+        if key in _METHODS or type(value) in _VIEWS:
+            return _snapshot(frozen)
     return frozen
 
 
-def _snapshot(frozen: Values) -> None:
+def _snapshot(frozen: Values) -> Values:
     for key, value in tuple(_items(frozen)):
         if type(value) in _VIEWS:
             _set(frozen, key, list(value) if type(value) is Gathered else writable(value))
+    if shadows(frozen):
+        _become(frozen, "__class__", Shadowing)
+    return frozen
 
 
 def shadows(keys: Iterable[str]) -> bool:
