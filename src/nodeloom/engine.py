@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from .errors import EngineClosed, NodeloomError, ParamsError
-from .executors.local import Perform, bind
+from .executors.local import Perform, Short, bind
 from .executors.metrics import Metrics
 from .model.advance import start
 from .model.plan import Plan
@@ -42,11 +42,11 @@ log = logging.getLogger("nodeloom.engine")
 class Program:
     """A graph's nodes, bound to one engine. It does not hold the graph, which may go while its engine stays."""
 
-    __slots__ = ("metrics", "performs", "plan")
+    __slots__ = ("bound", "metrics", "plan")
 
     def __init__(self, graph: Graph, engine: Engine) -> None:
         self.plan: Plan = graph.plan
-        self.performs: list[Perform] = [
+        self.bound: list[tuple[Perform, Short | None]] = [
             bind(graph.nodes[place.id], place, graph.plan, engine) for place in graph.plan.nodes
         ]
         self.metrics: list[Metrics] = [engine.metrics_of(graph.nodes[place.id]) for place in graph.plan.nodes]
@@ -177,7 +177,7 @@ class Engine:
         live = self._live(graph, program, as_mapping(inputs), None, None)
         live.config = config or EMPTY
         live.runtime = runtime
-        result = await GraphRun(live, program.performs, program.metrics).drive()
+        result = await GraphRun(live, program.bound, program.metrics).drive()
         if result.status != "completed":
             cause = live.exceptions[0][1] if live.exceptions else None
             if cause is not None:
@@ -196,7 +196,7 @@ class Engine:
         return (await self._drive(graph, program, live, check=True)).output
 
     async def _drive(self, graph: Graph, program: Program, live: Live, check: bool) -> RunResult:
-        result = await GraphRun(live, program.performs, program.metrics).drive()
+        result = await GraphRun(live, program.bound, program.metrics).drive()
         return checked(result, live, graph.name) if check else result
 
     def _live(

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.spec.reference import Predicate, SpecError, SpecFailure, SpecGraph, SpecNode, SpecRoute
+
 from nodeloom.errors import RoutingError
 from nodeloom.model.advance import advance, error_info, result_of, start
 from nodeloom.model.branches import absorb, outputs_of, state_of
@@ -23,7 +25,6 @@ from nodeloom.model.reducers import NAMED
 from nodeloom.model.run import Cancelled, Completed, Failed, Note, Outcome, Run, RunResult, Send, Step
 from nodeloom.model.state import StateSchema, fresh
 from nodeloom.model.values import EMPTY, freeze
-from tests.spec.reference import Predicate, SpecError, SpecFailure, SpecGraph, SpecNode, SpecRoute
 
 Choose = Callable[[Sequence["Seen"]], int]
 """Says which of the running steps completes next."""
@@ -218,7 +219,7 @@ class Driven:
 def plain(values: Any) -> Any:
     """A plain copy, all the way down."""
     if isinstance(values, Mapping):
-        return {key: plain(values[key]) for key in dict.keys(values)}  # type: ignore[arg-type]
+        return {key: plain(values[key]) for key in values}
     if isinstance(values, list):
         return [plain(value) for value in values]
     return values

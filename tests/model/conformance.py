@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from nodeloom.model.run import Run, RunResult
 from tests.model.adapter import Driven, Seen, plain
 from tests.spec import reference
 from tests.spec.graphs import GraphData
 from tests.spec.reference import RunningStep, SpecRunResult
+
+from nodeloom.model.run import Run, RunResult
 
 Schedule = Callable[[int], int]
 """Given how many steps run, which of them completes next."""
@@ -58,7 +59,7 @@ class Specified(reference._Run):
         outputs = result.outputs if isinstance(result, reference.SpecRoute) else result
         self.failing = step
         if not isinstance(outputs, reference.SpecFailure):
-            self.failing = reference.replace(step, history=step.history + self.writes(step, outputs))
+            self.failing = replace(step, history=step.history + self.writes(step, outputs))
         super().complete(step)
 
     def run_failure(self, failure: reference.SpecFailed) -> None:
@@ -155,9 +156,9 @@ def compare_drops(both: Both) -> None:
 
 
 def assert_nothing_left(run: Run) -> None:
-    assert not run.tokens and not run.late
-    assert not run.ready and not run.flight and not run.waiting and not run.abandoned
-    assert not run.live and not run.live_mask and not run.waiting_mask
+    left = (run.tokens, run.late, run.ready, run.flight, run.abandoned, run.waiting, run.waiting_mask)
+    assert not any(left)
+    assert not any((run.live, run.live_mask))
     assert not run.stretches
     assert len(run.branches) <= 1
     assert all(branch.over and not branch.trail and branch.parent < 0 for branch in run.branches.values())

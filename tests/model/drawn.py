@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nodeloom.model.run import RunResult
 from tests.model.adapter import Driven, Seen
 from tests.spec.reference import SpecGraph
 from tests.spec.test_reference import below, build, counts, fails, gives, never
+
+from nodeloom.model.run import RunResult
 
 __all__ = ["Driven", "arrivals", "below", "build", "counts", "drive", "fails", "finish", "gives", "never", "saw"]
 

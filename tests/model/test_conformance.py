@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
-from nodeloom.model import order
 from tests.model.adapter import Driven, Seen, plain
 from tests.model.conformance import assert_nothing_left, assert_sound, by_numbers, run_both
 from tests.spec.graphs import GraphData, Options, digraphs, graphs, schedules, structured_graphs
+
+from nodeloom.model import order
 
 ANY_GRAPH = graphs(Options(reducers_undeclared=True))
 CROSSING = Options(reducers_undeclared=True, unhandled=False, broken_conditions=False, max_growth=9)

@@ -7,14 +7,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-
-from nodeloom.model.run import Run
 from tests.model.adapter import Driven, Seen
 from tests.model.drawn import below, build, counts, gives
 from tests.spec.graphs import REDUCERS
-from tests.spec.reference import SpecGraph
+from tests.spec.reference import Join, SpecGraph
 
-QUORUMS = {"q": ("quorum", 2)}
+from nodeloom.model.run import Run
+
+QUORUMS: dict[str, Join] = {"q": ("quorum", 2)}
 
 LOOPS: dict[str, str] = {
     "linear": "s>h h>t t?h t~z",
@@ -91,7 +91,7 @@ def test_a_loop_holds_no_more_at_its_end_than_after_a_fifth(text: str, rounds: i
     """3.5."""
     bodies = {"t": counts("n"), "d": gives(x=1), "o": gives(y=1), "h": gives(m=1), "l": gives(late=1)}
     keys = frozenset({"n", "x", "y", "m", "late"})
-    options = {"declared": declared, "declared_keys": keys, "max_steps": 1_000_000}
+    options: dict[str, Any] = {"declared": declared, "declared_keys": keys, "max_steps": 1_000_000}
     graph = build(text, bodies, {"t?h": below("n", rounds)}, QUORUMS, **options)
     early, later, driven = sizes(graph, rounds, slow("o", "w"))
     assert (driven.result.status, driven.counts["h"]) == ("completed", rounds)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.model.drawn import arrivals, below, build, counts, drive, fails, finish, gives, never, saw
+from tests.spec.reference import Join, SpecGraph, SpecRoute
 
 from nodeloom.errors import MaxStepsExceeded, QuorumNotReached, RoutingError, StateConflict
 from nodeloom.model.advance import error_info
-from tests.model.drawn import arrivals, below, build, counts, drive, fails, finish, gives, never, saw
-from tests.spec.reference import SpecGraph, SpecRoute
 
-QUORUM = {"q": ("quorum", 2)}
+QUORUM: dict[str, Join] = {"q": ("quorum", 2)}
 
 
 def declared_first(graph: SpecGraph, *ids: str) -> SpecGraph:
@@ -319,7 +319,7 @@ def test_an_unmet_quorum_stands_back_in_a_group() -> None:
 
 def test_quorums_that_only_fail_do_not_go_round_for_ever() -> None:
     """3.5: a join's step that fails where it stands is a step, and max_steps counts it."""
-    graph = build("s>q q!r r!q", joins={"q": ("quorum", 2), "r": ("quorum", 2)}, max_steps=50)
+    graph = build("s>q q!r r!q", joins={**QUORUM, "r": ("quorum", 2)}, max_steps=50)
     result = finish(graph)
     assert result.error is not None
     assert (result.error.type, result.steps) == ("MaxStepsExceeded", 50)

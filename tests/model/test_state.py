@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.model.drawn import arrivals, below, build, counts, drive, fails, finish, gives, saw
+from tests.spec.graphs import REDUCERS
+from tests.spec.reference import SpecGraph
 
 from nodeloom.model.reducers import NAMED, Reducer
 from nodeloom.model.state import StateSchema, apply, apply_log, concat, log, start_values
 from nodeloom.model.values import Values
-from tests.model.drawn import arrivals, below, build, counts, drive, fails, finish, gives, saw
-from tests.spec.graphs import REDUCERS
-from tests.spec.reference import SpecGraph
 
 APPEND = {"log": ("append", REDUCERS["append"])}
 

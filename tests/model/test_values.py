@@ -39,7 +39,7 @@ READS: dict[str, Any] = {
     "method copy": lambda x: x.copy()["k"],
     "copy": lambda x: copy.copy(x)["k"],
     "deepcopy": lambda x: copy.deepcopy(x)["k"],
-    "list comprehension": lambda x: [x[key] for key in x][0],
+    "iteration": lambda x: next(x[key] for key in x),
 }
 
 

@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from ..errors import DefinitionError, OutputError, RoutingError, StepError
 from ..expressions import Template, compile_template
@@ -28,7 +28,7 @@ from ..nodes.signature import read_signature
 from ..resources.threads import ThreadPool
 from .metrics import Metrics
 
-__all__ = ["Executable", "LocalServices", "Perform", "bind"]
+__all__ = ["Executable", "LocalServices", "Perform", "Short", "bind", "was_cancelled"]
 
 Call = Callable[[Context], Awaitable[Any]]
 Perform = Callable[[Step, Walk], Awaitable[Outcome]]
@@ -61,6 +61,22 @@ _NAMES: dict[str, Make] = {
     "error": lambda step, live, branch, outputs: step.error.as_values() if step.error is not None else None,
 }
 """How each name that a condition may use is made, after the step's updates."""
+
+
+class Short(NamedTuple):
+    """The steps of a node that needs nothing around its work, while nobody watches: what a runner then does itself.
+
+    Attributes:
+        call: `work`, of the context alone. node, params: what the context is made with.
+        always: the edges a step takes, where no condition decides. completed, failed: the outcome, otherwise.
+    """
+
+    call: Call
+    node: Node
+    params: Any
+    always: tuple[int, ...] | None
+    completed: Callable[[Step, Live, Any], Outcome]
+    failed: Callable[[Step, Live, BaseException], Outcome]
 
 
 class Executable:
@@ -108,32 +124,14 @@ class Executable:
         short = not (self._starts or hooked or self._memory or self._lent or self._template is not None)
         self._short = short
 
-    def perform(self) -> Perform:
-        """What turns a step of this node into its outcome; cancellation passes through it."""
-        return self._short_way() if self._short else self._perform_around
+    def short(self) -> Short | None:
+        """The short way, for a node that needs nothing around its work."""
+        if not self._short:
+            return None
+        return Short(self._call, self.node, self._params, self.place.always, self.completed, self.failed)
 
-    def _short_way(self) -> Perform:
-        """How a node is performed that needs nothing around its work, while nobody watches."""
-        call, node, params, always = self._call, self.node, self._params, self.place.always
-
-        async def perform(step: Step, walk: Walk) -> Outcome:
-            if walk.live.watch is not None:
-                return await self._perform_around(step, walk)
-            walk.context = ctx = Context(step, walk, node, params)
-            try:
-                result = await call(ctx)
-                if always is not None and type(result) is dict:
-                    return Completed(step, freeze(result), always)  # pyright: ignore[reportUnknownArgumentType]
-                return self._completed(step, walk.live, result)
-            except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
-                if _cancelled(error):
-                    raise
-                return self._failed(step, walk.live, error)
-
-        return perform
-
-    async def _perform_around(self, step: Step, walk: Walk) -> Outcome:
-        """The long way: params to render, hooks to call, memory to keep, watchers to tell."""
+    async def perform(self, step: Step, walk: Walk) -> Outcome:
+        """Turn a step into its outcome: render params, call hooks, keep memory, tell watchers. Cancellation passes."""
         started = clock()
         live = walk.live
         walk.context = ctx = Context(step, walk, self.node, self._params)
@@ -141,20 +139,20 @@ class Executable:
             try:
                 await self.services.start_node(self.node, ctx)
             except (Exception, asyncio.CancelledError) as error:  # a node that cannot start fails the run (6.1)
-                if _cancelled(error):
+                if was_cancelled(error):
                     raise
-                failed = self._failed(step, live, error, fatal=True)
+                failed = self.failed(step, live, error, fatal=True)
                 self._tell(ctx, failed, clock() - started)
                 return failed
         live.emit("step_started", ctx)
         try:
             result = await (self._with_memory(step, walk) if self._memory else self._attempt(step, walk, None))
-            outcome = self._completed(step, live, result)
+            outcome = self.completed(step, live, result)
         except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
-            if _cancelled(error):
+            if was_cancelled(error):
                 live.emit("step_cancelled", ctx)
                 raise
-            outcome = self._failed(step, live, error)
+            outcome = self.failed(step, live, error)
             await self._hook(ctx, "on_error", self._error_hook, self.node, error)
         else:
             if isinstance(outcome, Completed) and self._finish_hook is not None:
@@ -202,7 +200,7 @@ class Executable:
             caught = [self.plan.nodes[self.plan.edges[index].target].id for index in outcome.taken]
             ctx.live.emit("step_failed", ctx, error=error, duration=seconds, caught_by=caught)
 
-    def _completed(self, step: Step, live: Live, result: Any) -> Outcome:
+    def completed(self, step: Step, live: Live, result: Any) -> Outcome:
         """The outcome of what `work` returned: outputs frozen, edges decided."""
         if type(result) is dict:
             outputs = freeze(result)  # pyright: ignore[reportUnknownArgumentType]
@@ -255,7 +253,7 @@ class Executable:
             sends.append(Send(edge, None if inputs is None else freeze(inputs)))
         return tuple(sends)
 
-    def _failed(self, step: Step, live: Live, error: BaseException, fatal: bool = False) -> Outcome:
+    def failed(self, step: Step, live: Live, error: BaseException, fatal: bool = False) -> Outcome:
         if isinstance(error, asyncio.CancelledError):
             error = _from_within(error, self.place.id)
         self._metrics.failures[type(error).__name__] += 1
@@ -266,9 +264,10 @@ class Executable:
         return Failed(step, info, taken, fatal)
 
 
-def bind(node: Node, place: PlanNode, plan: Plan, services: LocalServices) -> Perform:
-    """What turns the node's steps in this plan into outcomes."""
-    return Executable(node, place, plan, services).perform()
+def bind(node: Node, place: PlanNode, plan: Plan, services: LocalServices) -> tuple[Perform, Short | None]:
+    """What turns the node's steps in this plan into outcomes, and the short way where there is one."""
+    executable = Executable(node, place, plan, services)
+    return executable.perform, executable.short()
 
 
 def _call_of(node: Node, services: LocalServices, node_id: str) -> Call:
@@ -291,7 +290,7 @@ def _call_of(node: Node, services: LocalServices, node_id: str) -> Call:
     return _threaded(run, pool, node_id)
 
 
-def _cancelled(error: BaseException) -> bool:
+def was_cancelled(error: BaseException) -> bool:
     """Whether this is the cancelling of the run, and not what a step let out that nobody cancelled."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

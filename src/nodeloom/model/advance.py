@@ -10,14 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
-from ..errors import RunFailed
-
-from .branches import absorb, drop, finish, fork, is_solo, outputs_of, state_of
+from .branches import absorb, drop, finish, fork, is_solo
 from .joins import arrive, enter, leave, next_join
-from .order import in_order
 from .plan import Plan, PlanEdge, PlanNode
+from .result import error_info, first_failure, result_of
 from .run import (
     Arrival,
     Branch,
@@ -30,20 +26,18 @@ from .run import (
     Note,
     Outcome,
     Run,
-    RunResult,
     Send,
     Step,
     Suspended,
     seed_of_run,
 )
-from .state import plain, start_values
-from .stretches import apply_trail, merge_trail, past_of
-from .values import Values, freeze, lend, merge
+from .state import start_values
+from .values import Values, freeze, lend
 
 _update = dict.update
 _set = dict.__setitem__
 
-__all__ = ["advance", "error_info", "result_of", "start", "stop"]
+__all__ = ["advance", "error_info", "first_failure", "go_on", "result_of", "start", "stop"]
 
 
 def start(plan: Plan, run_id: str, inputs: Mapping[str, Any], *, notes: bool = False) -> Run:
@@ -82,39 +76,50 @@ def advance(plan: Plan, run: Run, outcome: Outcome) -> Run:
     if type(outcome) is Completed:
         taken = outcome.taken
         if len(taken) == 1 and outcome.sends is None and not run.stopping:
-            edge = plan.edges[taken[0]]
-            target = plan.nodes[edge.target]
-            step = outcome.step
-            branch = run.branches[step.branch]
-            outputs = outcome.outputs
-            quick = branch.solo and target.quick and not plan.nodes[step.node].place
-            if quick and run.steps < plan.max_steps and type(outputs) is Values:
-                if branch.absorbed != step.ordinal:
-                    _update(branch.state, outputs)  # type: ignore[arg-type]
-                    _set(branch.outputs, edge.edge.source, outputs)  # type: ignore[arg-type]
-                branch.ordinal = ordinal = step.ordinal + 1
-                run.steps += 1
-                if target.heads:
-                    run.rounds[edge.target] = run.rounds.get(edge.target, 0) + 1
-                branch.step = step = Step(edge.target, step.branch, ordinal, step.seed, outputs)
+            step = go_on(plan, run, outcome.step, outcome.outputs, taken)
+            if step is not None:
                 run.ready.append(step)
                 return run
-            _go_on(plan, run, outcome, edge)
+            _go_on(plan, run, outcome, plan.edges[taken[0]])
             if not (run.flight or run.waiting or run.stopping):
                 return run
         else:
             _completed(plan, run, outcome)
-    elif type(outcome) is Failed:
-        _failed(plan, run, outcome)
-    elif type(outcome) is Cancelled:
-        _cancelled(plan, run, outcome)
     elif type(outcome) is Suspended:
         run.branches[outcome.step.branch].wait = outcome.wait
         return run
+    else:
+        _interrupted(plan, run, outcome)
     if run.flight or run.waiting or run.stopping:
         _settle(plan, run)
     _end(run)
     return run
+
+
+def go_on(plan: Plan, run: Run, step: Step, outputs: Values, taken: tuple[int, ...]) -> Step | None:
+    """What `advance` does in its most frequent case: the only branch takes one edge, to a node that starts at once.
+
+    A runner may ask for it directly, and need not make an outcome then.
+
+    Returns:
+        The next step; None when the case is another one, and then nothing was done.
+    """
+    branch = run.branches[step.branch]
+    if len(taken) != 1 or not branch.solo or run.stopping or type(outputs) is not Values:
+        return None
+    edge = plan.edges[taken[0]]
+    target = plan.nodes[edge.target]
+    if not target.quick or run.steps >= plan.max_steps or plan.nodes[step.node].place:
+        return None
+    if branch.absorbed != step.ordinal:
+        _update(branch.state, outputs)  # type: ignore[arg-type]
+        _set(branch.outputs, edge.edge.source, outputs)  # type: ignore[arg-type]
+    run.steps += 1
+    if target.heads:
+        run.rounds[edge.target] = run.rounds.get(edge.target, 0) + 1
+    branch.ordinal = ordinal = step.ordinal + 1
+    branch.step = following = Step(edge.target, step.branch, ordinal, step.seed, outputs)
+    return following
 
 
 def stop(run: Run) -> None:
@@ -124,95 +129,24 @@ def stop(run: Run) -> None:
     run.ready.clear()
 
 
-def result_of(plan: Plan, run: Run, status: str | None = None) -> RunResult:
-    """What the run became, once no token is live.
-
-    Args:
-        plan: the compiled graph. run: the run. status: overrides the run's own, for a cancelled one.
-    """
-    ended = [branch for branch in in_order(run) if branch.over]
-    state, outputs, final = start_values(plan.state, run.inputs), Values(), Values()
-    seen: dict[int, None] = {}
-    for number, branch in enumerate(ended):
-        trail, _ = past_of(run, branch, None)
-        if number:
-            added = [stretch for stretch in trail if stretch not in seen]
-            apply_trail(run, added, state, plan.state)
-            merge_trail(run, added, outputs)
-        else:
-            state, outputs = Values(state_of(run, branch, plan.state)), Values(outputs_of(run, branch, plan.state))
-        seen |= dict.fromkeys(trail)
-        merge(final, branch.final or {})
-    for key in plan.state.reducers:
-        if key in state:
-            merge(state, {key: plain(state[key])})
-    errors = tuple(failure.error for failure in _failures(run))
-    word: Any = status or ("failed" if errors else run.status)
-    return RunResult(run.id, word, state, outputs, final, run.steps, errors[0] if errors else None, errors)
-
-
-def first_failure(run: Run) -> Failure | None:
-    """The failure that comes first in the order of the graph (semantics 2.6)."""
-    return next(iter(_failures(run)), None)
-
-
-def _failures(run: Run) -> list[Failure]:
-    """In the order of the graph, and then those before a quorum that has never started."""
-    excused = sorted(
-        (each.failure for each in run.excused), key=lambda one: (one.node, one.error.type, one.error.message)
-    )
-    return [*(failure for branch in in_order(run) for failure in branch.failures), *excused]
-
-
-def error_info(error: BaseException, node: str) -> ErrorInfo:
-    """An exception as data. Of a graph inside a graph, what failed inside it is what failed."""
-    names: list[str] = []
-    for each in type(error).__mro__[:-1]:
-        names += [each.__name__, f"{each.__module__}.{each.__qualname__}"]
-    inner = error.result.error if isinstance(error, RunFailed) else None
-    if inner is not None:
-        known = tuple(dict.fromkeys((*inner.names, *names)))
-        return replace(inner, node=f"{node}/{inner.node}" if inner.node else node, names=known)
-    code = getattr(error, "code", None)
-    return ErrorInfo(
-        type(error).__name__,
-        code if isinstance(code, str) else _snake(type(error).__name__),
-        str(error),
-        node,
-        bool(getattr(error, "retryable", False)),
-        tuple(dict.fromkeys(names)),
-    )
-
-
 def _end(run: Run) -> None:
     if not run.tokens:
         run.status = "failed" if run.failed or run.excused else "completed"
 
 
 def _go_on(plan: Plan, run: Run, outcome: Completed, edge: PlanEdge) -> None:
-    """One edge is taken: the token moves along it. Most steps of most runs end here, so the usual case is inline."""
+    """One edge is taken: the token moves along it."""
     step = outcome.step
-    outputs = outcome.outputs
-    branch = run.branches[step.branch]
-    if branch.absorbed != step.ordinal:
-        if branch.solo and type(outputs) is Values:
-            _update(branch.state, outputs)  # type: ignore[arg-type]
-            _set(branch.outputs, edge.edge.source, outputs)  # type: ignore[arg-type]
-        else:
-            absorb(plan, run, step, outputs)
+    branch = absorb(plan, run, step, outcome.outputs)
     place = plan.nodes[step.node].place
     if place:
         leave(plan, run, place)
+    branch.ordinal = step.ordinal + 1
     target = plan.nodes[edge.target]
-    branch.ordinal = ordinal = step.ordinal + 1
-    if target.quick and run.steps < plan.max_steps:
-        run.steps += 1
-        branch.step = step = Step(target.index, branch.id, ordinal, step.seed, outputs)
-        run.ready.append(step)
-    elif target.join is None:
-        _ready(plan, run, branch, target, outputs)
+    if target.join is None:
+        _ready(plan, run, branch, target, outcome.outputs)
     else:
-        _send(run, branch, Arrival(target.index, edge.index, branch.id, step.node, outputs))
+        _send(run, branch, Arrival(target.index, edge.index, branch.id, step.node, outcome.outputs))
 
 
 def _completed(plan: Plan, run: Run, outcome: Completed) -> None:
@@ -227,6 +161,13 @@ def _completed(plan: Plan, run: Run, outcome: Completed) -> None:
     if sends is None:
         sends = tuple(Send(index) for index in outcome.taken)
     _spread(plan, run, branch, node, outcome.outputs, sends)
+
+
+def _interrupted(plan: Plan, run: Run, outcome: Outcome) -> None:
+    if type(outcome) is Failed:
+        _failed(plan, run, outcome)
+    elif type(outcome) is Cancelled:
+        _cancelled(plan, run, outcome)
 
 
 def _failed(plan: Plan, run: Run, outcome: Failed) -> None:
@@ -393,7 +334,3 @@ def _abandon(plan: Plan, run: Run) -> None:
     run.flight.clear()
     run.waiting.clear()
     run.waiting_mask = run.stirred = 0
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{char.lower()}" if char.isupper() and at else char.lower() for at, char in enumerate(name))

@@ -110,8 +110,8 @@ class Plan(msgspec.Struct, frozen=True):
     Attributes:
         nodes, edges: by index, in declaration order.
         by_id: node id to index. starts: the indices a run begins at.
-        joins: place mask to the index of the join that stands there. quorums: the places of quorums. reaches: place mask to the joins that a
-            token standing there can reach.
+        joins: place mask to the index of the join that stands there. quorums: the places of those that are one.
+        reaches: place mask to the joins that a token standing there can reach.
         state: what is declared of the flowing state. shadows: a node's id is also the name of a method of dict.
     """
 

@@ -25,8 +25,11 @@ class JoinReach(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """Masks of a graph: `running[node]` is where a step of the node stands (0: it reaches no join or fork);
-    `reaches[place]` the joins a token standing there can reach.
+    """Masks of a graph.
+
+    Attributes:
+        running: by node, where a step of it stands (0: it reaches no join or fork).
+        joins: by node. reaches: by place, the joins that a token standing there can reach.
     """
 
     running: tuple[int, ...]

@@ -220,8 +220,8 @@ def _updated(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     if len(before) > len(after):
         before.update(after)
         return before
-    for key in before:
-        after.setdefault(key, before[key])
+    for key, value in before.items():
+        after.setdefault(key, value)
     return after
 
 

@@ -7,24 +7,21 @@ run at once, each gets one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter as clock
 from typing import Any, cast
 
 from msgspec.structs import replace
 
 from ..errors import ExpressionError, RunFailed
+from ..executors.local import Perform, Short, was_cancelled
 from ..executors.metrics import Metrics
-from ..model.advance import advance, error_info, first_failure, result_of, stop
-from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
-from ..model.values import EMPTY
-from ..nodes.context import Live, Walk
+from ..model.advance import advance, error_info, first_failure, go_on, result_of, stop
+from ..model.run import Cancelled, Completed, ErrorInfo, Outcome, RunResult, Step
+from ..model.values import EMPTY, freeze
+from ..nodes.context import Context, Live, Walk
 
-__all__ = ["GraphRun", "Perform", "checked"]
-
-
-Perform = Callable[[Step, Walk], Awaitable[Outcome]]
-"""Turns the steps of one node into outcomes: an executor, bound to the node. Cancellation passes through."""
+__all__ = ["GraphRun", "checked"]
 
 
 class GraphRun:
@@ -32,16 +29,16 @@ class GraphRun:
 
     Args:
         live: the run and what is alive about it.
-        performs, metrics: for each node of the plan, by index, what performs its steps and counts them.
+        bound, metrics: for each node of the plan, by index, what performs its steps and counts them.
     """
 
-    __slots__ = ("_done", "_live", "_metrics", "_performs", "_plan", "_run", "_stopped", "_tasks")
+    __slots__ = ("_bound", "_done", "_live", "_metrics", "_plan", "_run", "_stopped", "_tasks")
 
-    def __init__(self, live: Live, performs: Sequence[Perform], metrics: Sequence[Metrics]) -> None:
+    def __init__(self, live: Live, bound: Sequence[tuple[Perform, Short | None]], metrics: Sequence[Metrics]) -> None:
         self._live = live
         self._plan = live.plan
         self._run = live.run
-        self._performs = performs
+        self._bound = bound
         self._metrics = metrics
         self._tasks: dict[asyncio.Task[None], Step | None] = {}  # with the step of one that has not begun
         self._done: asyncio.Future[None] | None = None
@@ -98,29 +95,56 @@ class GraphRun:
         return replace(result, status="failed", error=info, errors=(info,))
 
     async def _follow(self, walk: Walk, step: Step) -> None:
-        """Follow one token until it forks, waits at a join, or ends."""
-        run, plan, performs, metrics = self._run, self._plan, self._performs, self._metrics
-        ready = run.ready
+        """Follow one token until it forks, waits at a join, or ends.
+
+        Steps of nodes that need nothing around their work are performed here, in the open; what the usual step of a
+        linear part costs is decided in this loop.
+        """
+        run, plan, live, bound, ready = self._run, self._plan, self._live, self._bound, self._run.ready
         then = clock()
         while True:
-            node = step.node
+            perform, short = bound[step.node]
+            outcome: Outcome | None = None
+            moved: Step | None = None
             try:
-                outcome = await performs[node](step, walk)
-            except asyncio.CancelledError:
-                advance(plan, run, Cancelled(step))
-                raise
-            now = clock()
-            counted = metrics[node]
+                if short is None or live.watch is not None:
+                    outcome = await perform(step, walk)
+                else:
+                    call, definition, params, always, completed, _ = short
+                    walk.context = ctx = Context(step, walk, definition, params)
+                    result = await call(ctx)
+                    if always is not None and type(result) is dict:
+                        outputs = freeze(result)  # pyright: ignore[reportUnknownArgumentType]
+                        moved = go_on(plan, run, step, outputs, always)
+                        outcome = None if moved is not None else Completed(step, outputs, always)
+                    else:
+                        outcome = completed(step, live, result)
+            except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
+                outcome = self._failed(step, short, error)
+            counted = self._metrics[step.node]
             counted.count += 1
-            counted.seconds += now - then
-            then = now
-            advance(plan, run, outcome)
-            if run.notes:
-                self._tell_notes()
-            if len(ready) != 1:
-                break
-            step = ready.pop()
-        if run.stopping:
+            counted.seconds -= then - (then := clock())
+            if outcome is not None:
+                self._fold(outcome)
+                if len(ready) != 1:
+                    return
+                moved = ready.pop()
+            step = cast("Step", moved)
+
+    def _failed(self, step: Step, short: Short | None, error: BaseException) -> Outcome:
+        """The outcome of a failure; a step that was cancelled is folded, and its cancellation goes on."""
+        if was_cancelled(error):
+            advance(self._plan, self._run, Cancelled(step))
+            raise error
+        if short is None:
+            raise error  # an executor makes an outcome of what fails; this is its own fault
+        return short.failed(step, self._live, error)
+
+    def _fold(self, outcome: Outcome) -> None:
+        advance(self._plan, self._run, outcome)
+        if self._run.notes:
+            self._tell_notes()
+        if self._run.stopping:
             self._stop_all()
 
     async def _follow_all(self) -> None:

@@ -1,0 +1,82 @@
+"""What a run became, and what failed as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from ..errors import RunFailed
+from .branches import outputs_of, state_of
+from .order import in_order
+from .plan import Plan
+from .run import ErrorInfo, Failure, Run, RunResult
+from .state import plain, start_values
+from .stretches import apply_trail, merge_trail, past_of
+from .values import Values, merge
+
+__all__ = ["error_info", "first_failure", "result_of"]
+
+
+def result_of(plan: Plan, run: Run, status: str | None = None) -> RunResult:
+    """What the run became, once no token is live.
+
+    Args:
+        plan: the compiled graph. run: the run. status: overrides the run's own, for a cancelled one.
+    """
+    ended = [branch for branch in in_order(run) if branch.over]
+    state, outputs, final = start_values(plan.state, run.inputs), Values(), Values()
+    seen: dict[int, None] = {}
+    for number, branch in enumerate(ended):
+        trail, _ = past_of(run, branch, None)
+        if number:
+            added = [stretch for stretch in trail if stretch not in seen]
+            apply_trail(run, added, state, plan.state)
+            merge_trail(run, added, outputs)
+        else:
+            state, outputs = Values(state_of(run, branch, plan.state)), Values(outputs_of(run, branch, plan.state))
+        seen |= dict.fromkeys(trail)
+        merge(final, branch.final or {})
+    for key in plan.state.reducers:
+        if key in state:
+            merge(state, {key: plain(state[key])})
+    errors = tuple(failure.error for failure in _failures(run))
+    word: Any = status or ("failed" if errors else run.status)
+    return RunResult(run.id, word, state, outputs, final, run.steps, errors[0] if errors else None, errors)
+
+
+def first_failure(run: Run) -> Failure | None:
+    """The failure that comes first in the order of the graph (semantics 2.6)."""
+    return next(iter(_failures(run)), None)
+
+
+def _failures(run: Run) -> list[Failure]:
+    """In the order of the graph, and then those before a quorum that has never started."""
+    excused = sorted(
+        (each.failure for each in run.excused), key=lambda one: (one.node, one.error.type, one.error.message)
+    )
+    return [*(failure for branch in in_order(run) for failure in branch.failures), *excused]
+
+
+def error_info(error: BaseException, node: str) -> ErrorInfo:
+    """An exception as data. Of a graph inside a graph, what failed inside it is what failed."""
+    names: list[str] = []
+    for each in type(error).__mro__[:-1]:
+        names += [each.__name__, f"{each.__module__}.{each.__qualname__}"]
+    inner: ErrorInfo | None = error.result.error if isinstance(error, RunFailed) else None
+    if inner is not None:
+        known = tuple(dict.fromkeys((*inner.names, *names)))
+        return replace(inner, node=f"{node}/{inner.node}" if inner.node else node, names=known)
+    code = getattr(error, "code", None)
+    return ErrorInfo(
+        type(error).__name__,
+        code if isinstance(code, str) else _snake(type(error).__name__),
+        str(error),
+        node,
+        bool(getattr(error, "retryable", False)),
+        tuple(dict.fromkeys(names)),
+    )
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() and at else char.lower() for at, char in enumerate(name))
