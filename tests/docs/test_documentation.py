@@ -18,7 +18,7 @@ from nodeloom.nodes.documents.loading import load_text
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PRINTED = re.compile(r"^ *print\(.*\)  # (?P<expected>.+)$", re.MULTILINE)
+PRINTED = re.compile(r"^ *(?:print\(.*)?\)  # (?P<expected>.+)$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(#[^)]*)?\)")
 
 
@@ -76,9 +76,7 @@ def test_the_documents_of_a_page_are_graphs(page: Path, tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
-    missing = [
-        link for link, _ in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()
-    ]
+    missing = [link for link, _ in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
     assert missing == []
 
 

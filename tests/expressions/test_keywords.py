@@ -13,14 +13,9 @@ from nodeloom.errors import ExpressionError, ExpressionLimit, ExpressionSyntaxEr
 from nodeloom.expressions import OPERATORS, from_keywords, literal, parse
 
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(codec="utf-8")),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
     ),
     max_leaves=8,
 )
@@ -116,9 +111,7 @@ def test_a_literal_is_parsed_again_to_an_equal_value_of_the_same_type(value: Any
     st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda key: "__" not in key and key.strip("_")),
     VALUES,
 )
-def test_a_condition_by_keyword_holds_for_its_own_value_after_a_round_trip_through_text(
-    key: str, value: Any
-) -> None:
+def test_a_condition_by_keyword_holds_for_its_own_value_after_a_round_trip_through_text(key: str, value: Any) -> None:
     condition = parse(from_keywords({key: value}).text, ["output"])
     assert condition.test({"output": {key: value}}) is True
     assert condition.test({"output": {key: [value, "other"]}}) is False
@@ -150,9 +143,7 @@ def test_there_are_ten_operators() -> None:
 
 def test_contains_exists_and_matches_ask_the_output() -> None:
     output = {"hits": ["x"], "name": "n1", "none": None}
-    assert from_keywords({"hits__contains": "x", "name__matches": r"\d", "none__exists": True}).test(
-        {"output": output}
-    )
+    assert from_keywords({"hits__contains": "x", "name__matches": r"\d", "none__exists": True}).test({"output": output})
     assert not from_keywords({"none__exists": False}).test({"output": output})
     assert from_keywords({"gone__exists": False}).test({"output": output})
     assert not from_keywords({"gone__ne": 1}).test({"output": output})

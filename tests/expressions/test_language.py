@@ -167,9 +167,7 @@ def test_an_operator_gives(text: str, expected: Any) -> None:
     assert type(result) is type(expected)
 
 
-@pytest.mark.parametrize(
-    "operator", ["==", "!=", "<", "<=", ">", ">=", "in", "not in", "matches", "not matches"]
-)
+@pytest.mark.parametrize("operator", ["==", "!=", "<", "<=", ">", ">=", "in", "not in", "matches", "not matches"])
 @pytest.mark.parametrize("other", ["1", "'a'", "null", "['a']", "state.gone", "state.hits", "true"])
 def test_any_comparison_with_missing_is_false_and_not_negates_it(operator: str, other: str) -> None:
     """Rule 2.3: `!=` included; only `exists` and `??` ask."""
@@ -275,9 +273,7 @@ def test_values_that_do_not_fit_are_a_type_error_with_text_and_place(text: str) 
         ("1 + first([])", 4, "empty list"),
     ],
 )
-def test_using_a_missing_value_names_what_exists_and_the_nearest(
-    text: str, position: int, words: str
-) -> None:
+def test_using_a_missing_value_names_what_exists_and_the_nearest(text: str, position: int, words: str) -> None:
     """Rule 12.2."""
     with pytest.raises(UnknownName) as caught:
         value(text)
@@ -342,9 +338,7 @@ def test_a_root_name_is_checked_where_the_names_are_known() -> None:
         ("$a", 0, "means nothing"),
     ],
 )
-def test_a_syntax_error_says_what_was_found_and_what_would_be_right(
-    text: str, position: int, words: str
-) -> None:
+def test_a_syntax_error_says_what_was_found_and_what_would_be_right(text: str, position: int, words: str) -> None:
     with pytest.raises(ExpressionSyntaxError) as caught:
         parse(text)
     assert words in caught.value.reason

@@ -130,9 +130,7 @@ def test_errors_say_where_in_the_structure_they_are() -> None:
     value = {"headers": [{"value": "x {{ state.textt }}"}], "a-b": "{{ run.inputs.url + 1 }}"}
     with pytest.raises(UnknownName) as missing:
         rendered({"headers": value["headers"]}, where="params")
-    assert missing.value.reason.startswith(
-        "params.headers[0].value: `state` has no `textt`; it has list, map"
-    )
+    assert missing.value.reason.startswith("params.headers[0].value: `state` has no `textt`; it has list, map")
     assert missing.value.position == 11
     assert missing.value.text == "x {{ state.textt }}"
     with pytest.raises(ExpressionTypeError) as unfit:

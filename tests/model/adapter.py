@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.spec.reference import Predicate, SpecError, SpecFailure, SpecGraph, SpecNode, SpecRoute
+from tests.spec.reference import Predicate, SpecError, SpecFailure, SpecGraph, SpecNode, SpecResult, SpecRoute
 
 from nodeloom.errors import RoutingError
 from nodeloom.model.advance import advance, error_info, result_of, start
@@ -107,7 +107,7 @@ class Driven:
         watch: Callable[[Run], None] = lambda run: None,
     ) -> None:
         self.plan = plan_of(graph)
-        self.bodies = {node.id: node.body for node in graph.nodes}
+        self.bodies: dict[str, Callable[[Any], SpecResult]] = {node.id: node.body for node in graph.nodes}
         self.choose, self.resave, self.watch = choose, resave, watch
         self.seen: list[Seen] = []
         self.running: list[Seen] = []

@@ -172,8 +172,7 @@ class GraphData:
         return SpecGraph(
             nodes=[SpecNode(one.id, body_of(one.behaviour), one.join, one.routing) for one in self.nodes],
             edges=[
-                SpecEdge(one.source, one.target, one.kind, predicate_of(one.test), one.error_type)
-                for one in self.edges
+                SpecEdge(one.source, one.target, one.kind, predicate_of(one.test), one.error_type) for one in self.edges
             ],
             starts=self.starts,
             on_failure=self.on_failure,
@@ -333,9 +332,7 @@ class _Draft:
         scope: Any = self.draw(st.sampled_from(("state", "output")))
         return Test(scope, self.draw(st.sampled_from(REPLACED_KEYS)), self.draw(st.sampled_from(ops)), 3)
 
-    def splice(
-        self, index: int, first: str, last: str, new: Sequence[str], exit_edge: EdgeData | None = None
-    ) -> None:
+    def splice(self, index: int, first: str, last: str, new: Sequence[str], exit_edge: EdgeData | None = None) -> None:
         """Puts first ... last into an edge; `exit_edge` leaves for the old target (default: always)."""
         old = self.edges[index]
         self.edges[index] = replace(old, target=first)

@@ -477,9 +477,7 @@ class _Run:
         return {
             other
             for other, tokens in self.waiting.items()
-            if other != join
-            and self.graph.reaches(other, join)
-            and not all(join in token.late for token in tokens)
+            if other != join and self.graph.reaches(other, join) and not all(join in token.late for token in tokens)
         }
 
     def movable_join(self) -> str | None:
@@ -607,9 +605,7 @@ class _Run:
             place = (*step.place, position) if fork else step.place
             inputs = outputs if given is None else given
             self.flight.append(
-                Token(
-                    target, edge, step.node, step.id, position, place, step.history, inputs, None, step.late
-                )
+                Token(target, edge, step.node, step.id, position, place, step.history, inputs, None, step.late)
             )
 
     def end(self, step: RunningStep, outputs: Values) -> None:

@@ -171,9 +171,7 @@ def test_branch_ended() -> None:
 
 def test_strict_routing() -> None:
     """2.4: strict_routing makes it an error; a node without outgoing edges is fine."""
-    assert (
-        run(build("a?b", conditions={"a?b": never}, strict_routing=True), {}, choices(())).status == "failed"
-    )
+    assert run(build("a?b", conditions={"a?b": never}, strict_routing=True), {}, choices(())).status == "failed"
     assert run(build("a>b", strict_routing=True), {}, choices(())).status == "completed"
 
 
@@ -564,9 +562,7 @@ def test_final_tokens_are_merged_by_place() -> None:
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs(Options(quorums=False, reducers_undeclared=True)), schedules(), schedules())
-def test_order_of_completion_does_not_matter(
-    graph: GraphData, one: tuple[int, ...], two: tuple[int, ...]
-) -> None:
+def test_order_of_completion_does_not_matter(graph: GraphData, one: tuple[int, ...], two: tuple[int, ...]) -> None:
     """4.4: the same inputs give the same under shuffled completion, quorums and early stops aside."""
     spec = replace(graph, on_failure="continue").to_spec()
     first = run(spec, dict(graph.inputs), choices(one))

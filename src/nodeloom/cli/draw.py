@@ -17,6 +17,15 @@ __all__ = ["draw_command"]
 ENDINGS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".md": "mermaid"}
 
 
+def _kind_of(output: Path | None) -> str:
+    """The format that a file's ending asks for; Mermaid where there is none."""
+    ending = output.suffix.lower() if output is not None else ""
+    if ending and ending not in ENDINGS:
+        known = ", ".join(ENDINGS)
+        raise UsageError(f"{output}: no picture is known by the ending {ending!r}; use one of {known}, or say --format")
+    return ENDINGS.get(ending, "mermaid")
+
+
 def draw_command(
     text: str,
     wanted: Literal["mermaid", "svg"] | None,
@@ -31,7 +40,7 @@ def draw_command(
             graph = load_graph(target)
     except GraphError as error:
         return fail(problems_paragraph(error, text), WRONG, error)
-    kind = wanted or ENDINGS.get(output.suffix.lower() if output is not None else "", "mermaid")
+    kind = wanted or _kind_of(output)
     picture = svg(graph, theme=theme, direction=direction) if kind == "svg" else graph.to_mermaid()
     if output is None:
         sys.stdout.write(picture)

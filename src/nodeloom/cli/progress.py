@@ -10,8 +10,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
-from ..nodes.logs import StepFilter
 from ..nodes.event import Event
+from ..nodes.logs import StepFilter
 from .report import harmless
 from .tally import ENDED, NodeTally, Tally, ended_text, one_line, seconds_text
 

@@ -333,7 +333,7 @@ def _last_of(invoke: Callable[[Context], Any]) -> Callable[[Context], Any]:
 
 def _last_chunk(last: Any, ctx: Context) -> Any:
     if last is None or isinstance(last, Mapping):
-        return last
+        return cast("Any", last)
     raise OutputError(
         f"the last chunk that node {ctx.node_id} yields is its output and must be a mapping, "
         f"not {type(last).__name__} {_shortened(last)}"

@@ -126,9 +126,7 @@ def explain_missing(node: Node, scope: Scope, text: str, evaluate: Callable[[Nod
             return UnknownName("this value is missing", text, node.position)
 
 
-def _explain_keys(
-    target: Node, keys: tuple[Node, ...], text: str, evaluate: Callable[[Node], Any]
-) -> UnknownName:
+def _explain_keys(target: Node, keys: tuple[Node, ...], text: str, evaluate: Callable[[Node], Any]) -> UnknownName:
     value = evaluate(target)
     parts, known = static_parts(target)
     written = path_text(parts) if known else "this value"

@@ -107,9 +107,7 @@ def contains(item: Any, container: Any) -> bool:
     if isinstance(container, str) and not isinstance(item, str):
         raise ExpressionTypeError(f"`in` looks for a text in a text, and the left side is {kind(item)}")
     if not isinstance(container, str | Mapping | Sequence | Set):
-        raise ExpressionTypeError(
-            f"`in` needs a list, a map or a text on its right, and this is {kind(container)}"
-        )
+        raise ExpressionTypeError(f"`in` needs a list, a map or a text on its right, and this is {kind(container)}")
     return item in container
 
 

@@ -226,12 +226,8 @@ class _Parser(Cursor):
         token = self.token
         spelling = self.text[token.position : token.end]
         # Any word is a key after a dot, `x.in` and `x.null` too.
-        if token.kind not in ("name", "word", "constant") or not (
-            spelling[0].isalpha() or spelling[0] == "_"
-        ):
-            self.refuse(
-                f"expected a key after the dot, found {self.found()}; other keys are written x['a-b']"
-            )
+        if token.kind not in ("name", "word", "constant") or not (spelling[0].isalpha() or spelling[0] == "_"):
+            self.refuse(f"expected a key after the dot, found {self.found()}; other keys are written x['a-b']")
         self.advance()
         return Constant(spelling, token.position)
 

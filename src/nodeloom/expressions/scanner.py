@@ -73,9 +73,7 @@ def scan(text: str) -> list[Token]:
         ExpressionLimit: the text or a number in it is too long.
     """
     if len(text) > MAX_TEXT:
-        raise ExpressionLimit(
-            f"an expression has at most {MAX_TEXT:,} characters, and this one {len(text):,}", text, 0
-        )
+        raise ExpressionLimit(f"an expression has at most {MAX_TEXT:,} characters, and this one {len(text):,}", text, 0)
     tokens: list[Token] = []
     position = 0
     while position < len(text):
@@ -126,9 +124,7 @@ def _token(text: str, found: re.Match[str]) -> Token:
 
 def _number(text: str, spelling: str, start: int, end: int) -> int | float:
     if end < len(text) and (text[end].isalnum() or text[end] == "_"):
-        raise ExpressionSyntaxError(
-            f"`{spelling[:40]}{text[end]}` is neither a number nor a name", text, start
-        )
+        raise ExpressionSyntaxError(f"`{spelling[:40]}{text[end]}` is neither a number nor a name", text, start)
     if spelling.isdigit():
         # 4,096 bits are 1,234 digits; int() itself refuses more than 4,300.
         number = int(spelling) if len(spelling) <= MAX_BITS // 3 else 1 << MAX_BITS

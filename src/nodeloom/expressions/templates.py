@@ -79,9 +79,7 @@ class Template:
 
     __slots__ = ("_renderer", "limit", "paths", "source", "where")
 
-    def __init__(
-        self, source: Any, where: str, paths: tuple[Path, ...], renderer: _Renderer, limit: int
-    ) -> None:
+    def __init__(self, source: Any, where: str, paths: tuple[Path, ...], renderer: _Renderer, limit: int) -> None:
         self.source = source
         self.where = where
         self.paths = paths

@@ -34,8 +34,8 @@ from .run import (
 from .state import start_values
 from .values import Values, freeze, lend
 
-_update = dict.update
-_set = dict.__setitem__
+_update = dict[str, Any].update
+_set = dict[str, Any].__setitem__
 
 __all__ = ["advance", "error_info", "first_failure", "go_on", "result_of", "start", "stop"]
 

@@ -8,6 +8,7 @@ by it: so a run holds what its live tokens need, and not what it has done.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import StateConflict
 from .order import replace, unlink
@@ -28,8 +29,8 @@ from .stretches import (
 )
 from .values import Values, merge, writable
 
-_update = dict.update
-_set = dict.__setitem__
+_update = dict[str, Any].update
+_set = dict[str, Any].__setitem__
 
 __all__ = ["absorb", "drop", "finish", "fork", "is_solo", "join", "outputs_of", "state_of"]
 
@@ -104,7 +105,9 @@ def join(plan: Plan, run: Run, arrived: Sequence[Branch]) -> tuple[Branch, State
     """
     joined, pasts = _meet(plan, run, arrived, joined_seed(list(arrived)))
     conflict = conflict_of(plan, run, joined, pasts) if plan.state.declared else None
-    joined.late = frozenset.intersection(*(branch.late for branch in arrived))
+    joined.late = arrived[0].late
+    for branch in arrived:
+        joined.late &= branch.late
     run.late += bool(joined.late) - sum(bool(branch.late) for branch in arrived)
     run.tokens -= len(arrived) - 1
     _replace_by(plan, run, arrived, joined)

@@ -141,7 +141,7 @@ _TAGGED: tuple[tuple[int, type, Callable[[Any], Any], Callable[[Any], Any]], ...
 )
 _BIG, _PAIRS, _VALUES, _FIRST_STRUCT = 20, 21, 22, 64
 _BY_TYPE = {kind: (code, take) for code, kind, take, _ in _TAGGED}
-_BY_CODE = {code: make for code, _, _, make in _TAGGED}
+_BY_CODE: dict[int, Callable[[Any], Any]] = {code: make for code, _, _, make in _TAGGED}
 _STRUCT_CODE = {kind: code for code, kind in enumerate(_STRUCTS, _FIRST_STRUCT)}
 
 
@@ -151,7 +151,7 @@ def _encode(value: Any) -> bytes:
 
 def _packed(value: Any, path: tuple[Any, ...]) -> Any:
     """The value in msgpack's own types and tags."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _WHOLE:
         return value
     if kind is int:
@@ -163,7 +163,7 @@ def _packed(value: Any, path: tuple[Any, ...]) -> Any:
     if kind is dict:
         return _packed_dict(value.items(), path)
     if issubclass(kind, Values):
-        return _tag(_VALUES, _packed_dict(dict.items(value), path))
+        return _tag(_VALUES, _packed_dict(dict[str, Any].items(value), path))
     if kind in _BY_TYPE:
         code, take = _BY_TYPE[kind]
         return _tag(code, _packed(take(value), path))

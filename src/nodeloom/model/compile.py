@@ -202,9 +202,9 @@ def _condition_reasons(
 
 
 def _is_unknown_output(path: Path, produced: frozenset[str] | None) -> bool:
-    parts = path.parts
-    known = produced is None or path.optional or parts[0] != "output" or len(parts) < 2
-    return not known and parts[1] not in (produced or ())
+    if produced is None or path.optional or path.parts[0] != "output":
+        return False
+    return any(part not in produced for part in path.parts[1:2])
 
 
 def _unreachable(graph: Declaration) -> list[Problem]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -110,7 +110,7 @@ class Route:
     def __init__(self, outputs: Mapping[str, Any] | None = None, to: Any = ()) -> None:
         self.outputs = outputs
         single = not isinstance(to, list | tuple) or _is_send(to)
-        self.to: tuple[Any, ...] = (to,) if single else tuple(to)
+        self.to: tuple[Any, ...] = (to,) if single else tuple(cast(Iterable[Any], to))
 
     def __repr__(self) -> str:
         return f"Route({self.outputs!r}, to={list(self.to)!r})"
@@ -121,7 +121,10 @@ class Route:
 
 
 def _is_send(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Mapping)
+    if not isinstance(value, tuple):
+        return False
+    pair = tuple[Any, ...](value)
+    return len(pair) == 2 and isinstance(pair[1], Mapping)
 
 
 def _send(item: Any) -> tuple[str, Mapping[str, Any] | None]:

@@ -8,6 +8,7 @@ for a quorum, which no mask tells, is every waiting join looked at.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import StateConflict
 from .branches import drop, join
@@ -154,7 +155,7 @@ def _join_at(plan: Plan, bit: int) -> Join:
 
 def _bits(mask: int) -> list[int]:
     """Each bit of a mask, lowest (first declared) first."""
-    found = []
+    found: list[int] = []
     while mask:
         found.append(mask & -mask)
         mask &= mask - 1
@@ -197,7 +198,7 @@ def _inputs_of(arrivals: Sequence[Arrival]) -> Values:
     shared = False
     for arrival in arrivals:
         shared = shared or isinstance(arrival.inputs, Lent)
-        merge(merged, dict(dict.items(arrival.inputs)))
+        merge(merged, dict(dict[str, Any].items(arrival.inputs)))
     return lend(merged) if shared else merged
 
 

@@ -81,7 +81,7 @@ def _explore(
 
 
 def _pop_component(root: int, stack: list[int], done: set[int]) -> list[int]:
-    component = []
+    component: list[int] = []
     while True:
         node = stack.pop()
         done.add(node)

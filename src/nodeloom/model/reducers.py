@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from .values import Gathered
 
@@ -80,7 +80,8 @@ def _messages(value: Iterable[Any], update: Any) -> Any:
     """Add one message or many; a message with the `id` of an earlier one takes its place."""
     gathered = _gathered(value)
     places = {message["id"]: place for place, message in enumerate(gathered) if _has_id(message)}
-    for message in update if isinstance(update, list | tuple) else [update]:
+    added: Iterable[Any] = cast(Iterable[Any], update) if isinstance(update, list | tuple) else [update]
+    for message in added:
         place = places.get(message["id"]) if _has_id(message) else None
         if place is None:
             gathered.append(message)
@@ -90,7 +91,7 @@ def _messages(value: Iterable[Any], update: Any) -> Any:
 
 
 def _has_id(message: Any) -> bool:
-    return isinstance(message, dict) and message.get("id") is not None
+    return isinstance(message, dict) and cast(dict[str, Any], message).get("id") is not None
 
 
 def _union(value: Any, update: Any) -> Any:
@@ -106,7 +107,7 @@ maximum = Reducer("max", max, max)
 union = Reducer("union", _union, _union)
 
 NAMED = {each.name: each for each in (append, extend, add, messages, minimum, maximum, union)}
-_BUILTIN: dict[Any, Reducer] = {min: minimum, max: maximum, operator.add: add, operator.or_: union}
+_BUILTIN: dict[Any, Reducer] = {min: minimum, max: maximum, operator.add: add, operator.or_: union}  # pyright: ignore[reportUnknownMemberType]
 
 
 def as_reducer(marker: Any) -> Reducer | None:

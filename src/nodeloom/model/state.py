@@ -54,7 +54,7 @@ class StateSchema:
         """The outputs that update the state."""
         if self.keys is None:
             return outputs
-        return {key: outputs[key] for key in dict.keys(outputs) if key in self.keys}
+        return {key: outputs[key] for key in outputs if key in self.keys}
 
 
 def start_values(schema: StateSchema, inputs: Mapping[str, Any]) -> Values:

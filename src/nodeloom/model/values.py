@@ -15,11 +15,14 @@ from typing import Any, NoReturn
 
 __all__ = ["EMPTY", "Gathered", "Lent", "Values", "freeze", "lend", "merge", "owned", "shadows", "writable"]
 
-_set = dict.__setitem__
-_items = dict.items
-_update = dict.update
+_Plain = dict[str, Any]
+_get = _Plain.__getitem__
+_set = _Plain.__setitem__
+_has = _Plain.__contains__
+_keys = _Plain.keys
+_items = _Plain.items
+_update = _Plain.update
 _become = object.__setattr__
-_has = dict.__contains__
 
 
 class Values(dict[str, Any]):
@@ -37,7 +40,7 @@ class Values(dict[str, Any]):
     def __getattr__(self, name: str) -> Any:
         if _has(self, name):
             return self[name]
-        known = [str(key) for key in dict.keys(self)]
+        known = [str(key) for key in _keys(self)]
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
         raise AttributeError(f"no key {name!r} here{hint if self else ' (it is empty)'}")
@@ -50,7 +53,7 @@ class Values(dict[str, Any]):
 
     __setattr__ = __delattr__ = _refuse
     __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
+    clear = pop = popitem = setdefault = update = _refuse  # pyright: ignore[reportAssignmentType]
 
     def copy(self) -> dict[str, Any]:
         """A plain dict of one's own (shallow)."""
@@ -59,7 +62,7 @@ class Values(dict[str, Any]):
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        return {key: copy.deepcopy(self[key], memo) for key in dict.keys(self)}
+        return {key: copy.deepcopy(self[key], memo) for key in _keys(self)}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Values, (dict(self),)
@@ -76,7 +79,7 @@ class Shadowing(Values):
     def __getattribute__(self, name: str) -> Any:
         if _has(self, name) and name[:2] != "__" and not _called_by_json():
             return self[name]
-        return dict.__getattribute__(self, name)
+        return _Plain.__getattribute__(self, name)
 
 
 class Lent(Shadowing):
@@ -85,7 +88,7 @@ class Lent(Shadowing):
     __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:
-        value = dict.__getitem__(self, key)
+        value = _get(self, key)
         lent = _lent_of(self)
         if key not in lent:
             return value
@@ -96,22 +99,22 @@ class Lent(Shadowing):
 
     # An __iter__ of its own makes dict(x) and {**x} read through __getitem__, instead of past it.
     def __iter__(self) -> Iterator[str]:
-        return dict.__iter__(self)
+        return _Plain.__iter__(self)
 
     def get(self, key: str, default: Any = None) -> Any:
         return Lent.__getitem__(self, key) if _has(self, key) else default
 
     def values(self) -> Any:
         _take_all(self)
-        return dict.values(self)
+        return _Plain.values(self)
 
     def items(self) -> Any:
         _take_all(self)
-        return dict.items(self)
+        return _items(self)
 
     def copy(self) -> dict[str, Any]:
         _take_all(self)
-        return dict(dict.items(self))
+        return dict(_items(self))
 
     __copy__ = copy
 
@@ -167,10 +170,10 @@ def writable(values: Mapping[str, Any]) -> Values:
 def lend(values: Values) -> Values:
     """The same values for one of several holders."""
     if type(values) is Lent:
-        lent = {key for key, value in dict.items(values) if type(value) in _CONTAINERS}
-        plain = dict.copy(values)
+        lent = {key for key, value in _items(values) if type(value) in _CONTAINERS}
+        plain = _Plain.copy(values)
     else:
-        lent = {key for key, value in dict.items(values) if type(value) in _CONTAINERS}
+        lent = {key for key, value in _items(values) if type(value) in _CONTAINERS}
         if not lent:
             return values
         plain = values
@@ -195,7 +198,7 @@ def merge(values: Values, updates: Mapping[str, Any]) -> None:
 
 def owned(value: Any) -> Any:
     """A copy of plain containers, all the way down; arrays, models and other objects are shared."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind is list or kind is Gathered:
         return kind(owned(item) for item in value)
     if kind is dict:
@@ -223,10 +226,10 @@ def _own_all(values: Values) -> None:
 
 def _take_all(values: Values) -> None:
     for key in tuple(_lent_of(values)):
-        _set(values, key, owned(dict.__getitem__(values, key)))
+        _set(values, key, owned(_get(values, key)))
     _lent_of(values).clear()
 
 
 def _called_by_json() -> bool:
     # json's encoder asks a dict subclass for `items()` by name; with a key "items" it would get the key's value.
-    return str(sys._getframe(2).f_globals.get("__name__", "")).startswith("json.")
+    return str(sys._getframe(2).f_globals.get("__name__", "")).startswith("json.")  # pyright: ignore[reportPrivateUsage]

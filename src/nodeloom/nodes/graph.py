@@ -379,14 +379,19 @@ def _checked(declared: Any, given: Mapping[str, Any], name: str) -> Mapping[str,
         key: {"type": rule} if isinstance(rule, str) else dict(rule or {})
         for key, rule in cast("Mapping[str, Any]", declared).items()
     }
-    missing = [
-        key for key, rule in rules.items() if key not in given and "default" not in rule and rule.get("required", True)
+    problems = [
+        Problem("inputs", f"no such input{nearest(key, rules, 'inputs')}", field=f"inputs.{key}")
+        for key in given
+        if key not in rules
     ]
-    if missing:
-        what = "is required: give it, as -i name=value or in --inputs"
-        problems = [Problem("inputs", what, field=f"inputs.{key}") for key in missing]
+    problems += [
+        Problem("inputs", "is required: give it, as -i name=value or in --inputs", field=f"inputs.{key}")
+        for key, rule in rules.items()
+        if key not in given and "default" not in rule and rule.get("required", True)
+    ]
+    if problems:
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        raise ParamsError(f"inputs of graph {name} are not complete{lines}", problems)
+        raise ParamsError(f"inputs of graph {name} do not fit{lines}", problems)
     defaults = {key: rule["default"] for key, rule in rules.items() if "default" in rule}
     validate_types = schema_from_document({key: rule.get("type", "any") for key, rule in rules.items()}).validate
     return validate_types({**defaults, **given}) if validate_types is not None else given
