@@ -87,7 +87,7 @@ class Engine:
         self._resources: dict[str, Any] = {}
         self._shared = MemoryShared()
         self._metrics: dict[str, Metrics] = {}
-        self._memories: dict[tuple[str, str], dict[str, Any]] = {}
+        self._memories: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._locks: weakref.WeakValueDictionary[tuple[Any, ...], asyncio.Lock] = weakref.WeakValueDictionary()
         self._programs: weakref.WeakKeyDictionary[Graph, Program] = weakref.WeakKeyDictionary()
         self._single: dict[Node, tuple[Any, Graph, Program]] = {}
@@ -286,11 +286,13 @@ class Engine:
         """A node's memory, and the lock that makes its steps go one at a time."""
         graph = live.graph.name if live.graph is not None else ""
         keeps = isinstance(node.memory, tuple)
-        scope: tuple[Any, ...] = (graph, node.id) if keeps else (live.run.id, node.id)
+        scope: tuple[Any, ...] = (graph, node.identifier, node.id) if keeps else (live.run.id, node.id)
         memories = live.memories = live.memories if live.memories is not None else {}
         kept: MutableMapping[str, Any] = memories.setdefault(node.id, {})
         if isinstance(node.memory, tuple):
-            kept = Parted(node.memory, self._memories.setdefault((graph, node.id), {}), memories[node.id])
+            kept = Parted(
+                node.memory, self._memories.setdefault((graph, node.identifier, node.id), {}), memories[node.id]
+            )
         lock = self._locks.get(scope)
         if lock is None:
             lock = self._locks[scope] = asyncio.Lock()
@@ -299,7 +301,8 @@ class Engine:
     def reset_memory(self, graph: Graph | str, node_id: str) -> None:
         """Forget what a node with `memory=[keys]` keeps between runs."""
         name = graph if isinstance(graph, str) else graph.name
-        self._memories.pop((name, node_id), None)
+        for kept in [kept for kept in self._memories if (kept[0], kept[2]) == (name, node_id)]:
+            del self._memories[kept]
 
     def is_started(self, node: Node) -> bool:
         """Whether the node's `on_start` has been called here, and is done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
@@ -24,14 +25,17 @@ _closers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[Non
 def current_engine() -> Engine:
     """The engine of the step this is called in; outside of one, the implicit engine of the running loop."""
     ctx = current_context()
-    if ctx is not None and isinstance(ctx.live.services, Engine) and not ctx.live.services.closed:
-        return ctx.live.services
+    # On a thread of the engine's this is another loop, and what it runs must not wait for that same thread.
+    if ctx is not None and ctx.live.thread == threading.get_ident():
+        engine = ctx.live.services
+        if isinstance(engine, Engine) and not engine.closed:
+            return engine
     loop = asyncio.get_running_loop()
-    engine = _implicit.get(loop)
-    if engine is None or engine.closed:
-        engine = _implicit[loop] = Engine()
-        _close_with(loop, engine)
-    return engine
+    own = _implicit.get(loop)
+    if own is None or own.closed:
+        own = _implicit[loop] = Engine()
+        _close_with(loop, own)
+    return own
 
 
 async def close() -> None:

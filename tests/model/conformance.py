@@ -151,7 +151,8 @@ def compare_drops(both: Both) -> None:
     assert both.driven.run.dropped == len(both.spec.dropped)
     ended = sum(note.type == "branch_ended" for note in both.driven.notes)
     silent = sum(bool(one.before) for one in both.spec.failures)
-    if not both.driven.plan.strict_routing:
+    # A runaway ends between two joins that were due at once: which of them still failed is nobody's business.
+    if not both.driven.plan.strict_routing and both.spec.error_type != "MaxStepsExceeded":
         assert ended == len(both.spec.ended) + silent
 
 

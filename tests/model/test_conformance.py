@@ -68,7 +68,7 @@ def outcome_of(data: GraphData, choose: Any) -> tuple[Driven, Any, Any]:
     driven = Driven(data.to_spec(), dict(data.inputs), choose)
     result = driven.to_end()
     assert_nothing_left(driven.run)
-    ids = sorted((seen.id, seen.node, repr((seen.inputs, seen.state, seen.outputs))) for seen in driven.seen)
+    ids = {seen.id: (seen.node, plain(seen.inputs), plain(seen.state), plain(seen.outputs)) for seen in driven.seen}
     said = (result.status, result.errors, plain(result.state), plain(result.outputs), plain(result.output))
     return driven, said, ids
 

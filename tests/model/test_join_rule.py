@@ -228,7 +228,7 @@ def test_any_starts_a_node_once_for_each_arrival() -> None:
 
 def test_a_route_sends_tokens_that_meet_at_the_next_join() -> None:
     """3.7, 3.1: each with its inputs, or the outputs; `join="all"` on one edge gathers them in order."""
-    route = lambda step: SpecRoute({"r": 1}, [("w", {"i": 2}), ("w", None), ("w", {"i": 1})])  # noqa: E731
+    route = lambda step: SpecRoute({"r": 1}, [("w", {"i": 2}), ("w", None), ("w", {"i": 1})])
     graph = build("a@w w>g", {"a": route, "w": lambda step: {"i": step.inputs.get("i", 0)}}, joins={"g": "all"})
     driven = drive(graph)
     assert [seen.inputs for seen in saw(driven, "w")] == [{"i": 2}, {"r": 1}, {"i": 1}]
@@ -261,7 +261,7 @@ def test_what_was_written_before_a_fork_of_late_tokens_goes_with_them() -> None:
 
 def test_a_token_on_its_way_when_a_quorum_starts_is_late() -> None:
     """3.4: the third token of one Route is live when the second makes the quorum start."""
-    route = lambda step: SpecRoute({}, [("q", {"i": 0}), ("q", {"i": 1}), ("q", {"i": 2})])  # noqa: E731
+    route = lambda step: SpecRoute({}, [("q", {"i": 0}), ("q", {"i": 1}), ("q", {"i": 2})])
     driven = drive(build("a@q q>z", {"a": route}, joins=QUORUM))
     assert (driven.result.status, driven.counts["q"], driven.run.dropped) == ("completed", 1, 1)
 

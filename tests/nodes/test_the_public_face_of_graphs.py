@@ -102,7 +102,7 @@ def test_a_graph_runs_from_code_that_is_not_async() -> None:
 async def test_a_graph_can_be_watched() -> None:
     events: list[Event] = []
     async for event in graph.stream({"query": "x"}):
-        events.append(event)  # noqa: PERF401 - as the public face writes it
+        events.append(event)
     assert events[0].type == "run_started"
     assert events[-1].type == "run_completed"
     assert {"step_started", "step_completed"} <= {event.type for event in events}

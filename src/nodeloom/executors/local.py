@@ -20,7 +20,7 @@ from ..model.edge import Route
 from ..model.plan import Plan, PlanNode
 from ..model.run import Branch, Completed, Failed, Outcome, Send, Step
 from ..model.values import EMPTY, Values, freeze, owned
-from ..nodes.context import Compiled, Context, Live, Walk
+from ..nodes.context import Context, Live, Walk, current_context
 from ..nodes.graph import PARAM_NAMES, rendered_params
 from ..nodes.memory import Memory
 from ..nodes.node import Node
@@ -57,7 +57,7 @@ _NAMES: dict[str, Make] = {
     "state": lambda step, live, branch, outputs: branch.state or state_of(live.run, branch, live.plan.state),
     "outputs": lambda step, live, branch, outputs: outputs_of(live.run, branch, live.plan.state),
     "run": lambda step, live, branch, outputs: {"inputs": live.run.inputs, "id": live.run.id},
-    "params": lambda step, live, branch, outputs: _params_of(live.graph, live.plan.nodes[step.node].id),
+    "params": lambda step, live, branch, outputs: _current_params(),
     "error": lambda step, live, branch, outputs: step.error.as_values() if step.error is not None else None,
 }
 """How each name that a condition may use is made, after the step's updates."""
@@ -188,7 +188,9 @@ class Executable:
             answer = hook(*arguments)
             if inspect.isawaitable(answer):
                 await answer
-        except Exception as error:  # hooks observe
+        except (Exception, asyncio.CancelledError) as error:  # hooks observe
+            if was_cancelled(error):
+                raise
             ctx.log.exception("%s of node %s failed", name, self.place.id)
             ctx.live.emit("hook_failed", ctx, hook=name, error=str(error))
 
@@ -368,9 +370,10 @@ def _rendered(node: Node, template: Template, ctx: Context) -> Any:
     return validate(node.params_model, values, subject=ctx.node_id)
 
 
-def _params_of(graph: Compiled | None, node_id: str) -> dict[str, Any]:
-    params = graph.nodes[node_id].params if graph is not None else None
-    return {} if params is None else dict(params)
+def _current_params() -> dict[str, Any]:
+    """The params of the step that has just completed, as it was given them."""
+    ctx = current_context()
+    return {} if ctx is None or ctx.params is None else dict(ctx.params)
 
 
 def _containers(params: Any) -> list[str]:

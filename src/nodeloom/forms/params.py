@@ -26,7 +26,9 @@ class Params(pydantic.BaseModel):
         3
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, protected_namespaces=()
+    )
 
 
 def Field(  # noqa: N802 - spelled like pydantic's, which it extends

@@ -288,13 +288,14 @@ def _ready(
 
 def _run_away(plan: Plan, run: Run, branch: Branch, node: PlanNode) -> None:
     """One step too many: the run fails, and says which loop took them (3.5)."""
-    worst = max(run.rounds, key=lambda index: run.rounds[index], default=node.index)
-    loop = [plan.nodes[index].id for index in plan.cycle_of(worst)]
-    rounds = run.rounds.get(worst, 0)
-    message = (
-        f"the run took its {plan.max_steps} steps; the loop {' -> '.join([*loop, loop[0]])} went round "
-        f"{rounds} times. Give it a way out, or raise max_steps"
-    )
+    message = f"the run took its {plan.max_steps} steps, and {node.id} would be one more; raise max_steps"
+    if run.rounds:
+        worst = max(run.rounds, key=lambda index: run.rounds[index])
+        loop = [plan.nodes[index].id for index in plan.cycle_of(worst)]
+        message = (
+            f"the run took its {plan.max_steps} steps; the loop {' -> '.join([*loop, loop[0]])} went round "
+            f"{run.rounds[worst]} times. Give it a way out, or raise max_steps"
+        )
     names = ("MaxStepsExceeded", "StepError")
     error = ErrorInfo("MaxStepsExceeded", "max_steps", message, node.id, names=names)
     finish(plan, run, branch, failure=Failure(node.index, error))

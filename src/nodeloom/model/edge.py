@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, cast
 
@@ -42,6 +43,10 @@ class EdgeCondition:
     def __init__(self, predicate: Callable[[Routing], object]) -> None:
         if not callable(predicate):
             raise TypeError(f"EdgeCondition takes a function of one step, not {predicate!r}")
+        if inspect.iscoroutinefunction(predicate):
+            raise TypeError(
+                f"EdgeCondition takes a plain function: {predicate!r} is async, and a coroutine is always true"
+            )
         self.predicate = predicate
 
     def __eq__(self, other: object) -> bool:

@@ -32,7 +32,8 @@ class Reducer:
     Args:
         name: its name in documents; empty for a callable of one's own.
         reduce: `(value, update) -> value`.
-        combine: `(update, later update) -> update` of the same effect, where there is one.
+        combine: `(update, later update) -> update` of exactly the same effect, where there is one; it may give
+            `NotImplemented` for two it cannot combine.
         empty: makes the value an update meets when the key has none; without it the update is the value.
 
     Example:
@@ -94,6 +95,12 @@ def _has_id(message: Any) -> bool:
     return isinstance(message, dict) and cast(dict[str, Any], message).get("id") is not None
 
 
+def _add_exactly(one: Any, other: Any) -> Any:
+    """The sum of two updates; not of floats, whose sums depend on the order they are made in."""
+    inexact = isinstance(one, float | complex) or isinstance(other, float | complex)
+    return NotImplemented if inexact else one + other
+
+
 def _union(value: Any, update: Any) -> Any:
     return value | update
 
@@ -101,7 +108,7 @@ def _union(value: Any, update: Any) -> Any:
 append = Reducer("append", _append, empty=list)
 extend = Reducer("extend", _extend, empty=list)
 messages = Reducer("messages", _messages, empty=list)
-add = Reducer("add", operator.add, operator.add)
+add = Reducer("add", operator.add, _add_exactly)
 minimum = Reducer("min", min, min)
 maximum = Reducer("max", max, max)
 union = Reducer("union", _union, _union)

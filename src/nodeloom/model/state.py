@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -120,12 +119,24 @@ def _gather(written: Log, key: str, updates: list[Any], reducer: Reducer) -> Non
 
 def _combined(updates: list[Any], later: list[Any], reducer: Reducer) -> list[Any]:
     if reducer.combine is not None:
-        return [functools.reduce(reducer.combine, [*updates, *later])]
+        return _folded(reducer.combine, [*updates, *later])
     if len(updates) < len(later):
         later[:0] = updates
         return later
     updates.extend(later)
     return updates
+
+
+def _folded(combine: Callable[[Any, Any], Any], updates: list[Any]) -> list[Any]:
+    """The updates, neighbours made one where the reducer can: the order of folding must not show (4.4)."""
+    folded = updates[:1]
+    for update in updates[1:]:
+        both = combine(folded[-1], update)
+        if both is NotImplemented:
+            folded.append(update)
+        else:
+            folded[-1] = both
+    return folded
 
 
 def _reduced(values: Values, key: str, updates: list[Any], reducer: Reducer, schema: StateSchema) -> Any:

@@ -16,7 +16,7 @@ from ..errors import DefinitionError
 from ..model.branches import outputs_of, state_of
 from ..model.plan import Plan
 from ..model.run import ErrorInfo, Run, RunResult, Step, digest
-from ..model.values import EMPTY, Values
+from ..model.values import EMPTY, Values, lend
 from .event import Event, EventType
 from .memory import Memory
 from .runtime import Runtime
@@ -107,6 +107,7 @@ class Walk:
         self.context = None
         if self._token is not None:
             _walk.reset(self._token)
+            self._token = None  # it holds the walk before this one, and that one's the one before
 
 
 class Live:
@@ -208,7 +209,7 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def run_inputs(self) -> Values:
-        return self.walk.live.run.inputs
+        return lend(self.walk.live.run.inputs)
 
     @property
     def state(self) -> Values:
@@ -325,7 +326,7 @@ class Context(msgspec.Struct, frozen=True):
             "inputs": self.inputs,
             "state": self.state,
             "outputs": self.outputs,
-            "run": {"inputs": run.inputs, "id": run.id},
+            "run": {"inputs": lend(run.inputs), "id": run.id},
         }
         if self.step.error is not None:
             scope["error"] = self.error

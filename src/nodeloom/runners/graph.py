@@ -23,6 +23,9 @@ from ..nodes.context import Context, Live, Walk
 
 __all__ = ["GraphRun", "checked"]
 
+SLICE = 0.02
+"""Seconds that nodes which never wait may go on before others get a turn."""
+
 
 class GraphRun:
     """One run of a graph, in this process.
@@ -101,12 +104,18 @@ class GraphRun:
         linear part costs is decided in this loop.
         """
         run, plan, live, bound, ready = self._run, self._plan, self._live, self._bound, self._run.ready
+        cancelling = cast("asyncio.Task[Any]", asyncio.current_task()).cancelling
+        cancels = cancelling()
         then = clock()
+        breath = then + SLICE
         while True:
             perform, short = bound[step.node]
             outcome: Outcome | None = None
             moved: Step | None = None
             try:
+                if then > breath:
+                    await asyncio.sleep(0)  # nodes that never wait must not keep everybody else waiting
+                    breath = then + SLICE
                 if short is None or live.watch is not None:
                     outcome = await perform(step, walk)
                 else:
@@ -124,12 +133,20 @@ class GraphRun:
             counted = self._metrics[step.node]
             counted.count += 1
             counted.seconds -= then - (then := clock())
+            if cancelling() > cancels:  # by a step that did not let its cancellation through
+                self._end_early(outcome, moved)
             if outcome is not None:
                 self._fold(outcome)
                 if len(ready) != 1:
                     return
                 moved = ready.pop()
             step = cast("Step", moved)
+
+    def _end_early(self, outcome: Outcome | None, moved: Step | None) -> None:
+        """Fold what is there and go no further, for the run was cancelled."""
+        stop(self._run)
+        advance(self._plan, self._run, outcome if outcome is not None else Cancelled(cast("Step", moved)))
+        raise asyncio.CancelledError
 
     def _failed(self, step: Step, short: Short | None, error: BaseException) -> Outcome:
         """The outcome of a failure; a step that was cancelled is folded, and its cancellation goes on."""
