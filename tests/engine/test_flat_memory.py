@@ -10,7 +10,7 @@ from nodeloom import Engine, Graph, Node, Params, Route, node
 
 
 class Greet(Node):
-    class Params(Params):
+    class Params(Params):  # type: ignore[misc]  # the documented spelling; it hides the name it extends
         text: str = ""
         tags: list[str] = []  # noqa: RUF012
 

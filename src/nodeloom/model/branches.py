@@ -39,8 +39,7 @@ def state_of(run: Run, branch: Branch, schema: StateSchema) -> Values:
     """The branch's view of the flowing state, made when it is first asked for."""
     if branch.state is None:
         parent = run.branches[branch.parent]
-        branch.state = writable(state_of(run, parent, schema))
-        apply_trail(run, branch.trail, branch.state, schema)
+        branch.state = apply_trail(run, branch, writable(state_of(run, parent, schema)), schema)
     return branch.state
 
 
@@ -48,8 +47,7 @@ def outputs_of(run: Run, branch: Branch, schema: StateSchema) -> Values:
     """What each node on the branch's path returned last, by node id."""
     if branch.outputs is None:
         parent = run.branches[branch.parent]
-        branch.outputs = writable(outputs_of(run, parent, schema))
-        merge_trail(run, branch.trail, branch.outputs)
+        branch.outputs = merge_trail(run, branch, writable(outputs_of(run, parent, schema)))
     return branch.outputs
 
 
@@ -111,6 +109,8 @@ def join(plan: Plan, run: Run, arrived: Sequence[Branch]) -> tuple[Branch, State
     run.late += bool(joined.late) - sum(bool(branch.late) for branch in arrived)
     run.tokens -= len(arrived) - 1
     _replace_by(plan, run, arrived, joined)
+    state_of(run, joined, plan.state)
+    outputs_of(run, joined, plan.state)
     return joined, conflict
 
 
@@ -154,6 +154,7 @@ def _meet(plan: Plan, run: Run, arrived: Sequence[Branch], seed: Seed) -> tuple[
     """A branch that has the pasts of several, beside them."""
     fork = _common_fork(run, arrived)
     joined = _branch(run, seed, fork.id)
+    joined.joined = True
     fork.children.add(joined.id)
     pasts = [past_of(run, branch, fork) for branch in arrived]
     join_pasts(run, pasts, joined)
@@ -235,11 +236,9 @@ def _leave_fork(plan: Plan, run: Run, branch: Branch) -> None:
 def _take_place(plan: Plan, run: Run, fork: Branch, child: Branch) -> None:
     """Nobody else shares the fork's state: its only child has it, and goes on as the branch that forked."""
     if child.state is None:
-        child.state = state_of(run, fork, plan.state)
-        apply_trail(run, child.trail, child.state, plan.state)
+        child.state = apply_trail(run, child, state_of(run, fork, plan.state), plan.state)
     if child.outputs is None:
-        child.outputs = outputs_of(run, fork, plan.state)
-        merge_trail(run, child.trail, child.outputs)
+        child.outputs = merge_trail(run, child, outputs_of(run, fork, plan.state))
     child.parent = fork.parent
     del run.branches[fork.id]
     if fork.parent < 0:

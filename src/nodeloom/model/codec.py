@@ -151,7 +151,7 @@ def _encode(value: Any) -> bytes:
 
 def _packed(value: Any, path: tuple[Any, ...]) -> Any:
     """The value in msgpack's own types and tags."""
-    kind: Any = type(value)
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind in _WHOLE:
         return value
     if kind is int:

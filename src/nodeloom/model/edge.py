@@ -128,7 +128,7 @@ class Route:
 def _is_send(value: Any) -> bool:
     if not isinstance(value, tuple):
         return False
-    pair = tuple[Any, ...](value)
+    pair = tuple[Any, ...](value)  # pyright: ignore[reportUnknownArgumentType]
     return len(pair) == 2 and isinstance(pair[1], Mapping)
 
 

@@ -12,30 +12,22 @@ from .order import in_order
 from .plan import Plan
 from .run import ErrorInfo, Failure, Run, RunResult
 from .state import plain, start_values
-from .stretches import apply_trail, merge_trail, past_of
 from .values import Values, merge
 
 __all__ = ["error_info", "first_failure", "result_of"]
 
 
 def result_of(plan: Plan, run: Run, status: str | None = None) -> RunResult:
-    """What the run became, once no token is live.
+    """What the run became, once no token is live; then what has ended is one branch.
 
     Args:
         plan: the compiled graph. run: the run. status: overrides the run's own, for a cancelled one.
     """
     ended = [branch for branch in in_order(run) if branch.over]
     state, outputs, final = start_values(plan.state, run.inputs), Values(), Values()
-    seen: dict[int, None] = {}
-    for number, branch in enumerate(ended):
-        trail, _ = past_of(run, branch, None)
-        if number:
-            added = [stretch for stretch in trail if stretch not in seen]
-            apply_trail(run, added, state, plan.state)
-            merge_trail(run, added, outputs)
-        else:
-            state, outputs = Values(state_of(run, branch, plan.state)), Values(outputs_of(run, branch, plan.state))
-        seen |= dict.fromkeys(trail)
+    for branch in ended:
+        merge(state, state_of(run, branch, plan.state))
+        merge(outputs, outputs_of(run, branch, plan.state))
         merge(final, branch.final or {})
     for key in plan.state.reducers:
         if key in state:

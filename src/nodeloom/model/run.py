@@ -178,6 +178,7 @@ class Branch(msgspec.Struct):
         label, before, after: its place among the branches; see `order`.
         late: the quorums it is too late for.
         step: what its token executes; else heading: the node it goes to, or the join it waits at.
+        joined: several became it.
         solo: it is the only branch, of a run whose writes need no care.
         over: its token has ended. final: what ended tokens returned last. failures: those that no edge caught.
     """
@@ -201,6 +202,7 @@ class Branch(msgspec.Struct):
     heading: int = -1
     wait: str | None = None
     over: bool = False
+    joined: bool = False
     solo: bool = False
     final: dict[str, Any] | None = None
     failures: tuple[Failure, ...] = ()

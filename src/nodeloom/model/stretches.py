@@ -16,7 +16,7 @@ from ..errors import StateConflict
 from .plan import Plan
 from .run import Branch, Run, Stretch
 from .state import StateSchema, apply_log, concat, log
-from .values import Values, merge, owned
+from .values import Values, merge, owned, sort_from
 
 __all__ = [
     "Past",
@@ -55,18 +55,30 @@ def write(plan: Plan, run: Run, branch: Branch, updates: Mapping[str, Any], node
                 branch.latest[key] = own
 
 
-def apply_trail(run: Run, trail: Iterable[int], state: Values, schema: StateSchema) -> None:
-    """Write into a branch's own view of the state what its trail wrote."""
-    for number in trail:
+def apply_trail(run: Run, branch: Branch, state: Values, schema: StateSchema) -> Values:
+    """Write what a branch's trail wrote into its fork's state, which becomes its own.
+
+    Which stretches are kept apart depends on timing, so keys that come together at a join are in the order of
+    their names.
+    """
+    known = len(state)
+    for number in branch.trail:
         stretch = run.stretches[number]
         apply_log(state, _given(stretch, stretch.writes), schema)
+    if branch.joined:
+        sort_from(state, known)
+    return state
 
 
-def merge_trail(run: Run, trail: Iterable[int], outputs: Values) -> None:
-    """Write into a branch's own view of the outputs what its trail produced."""
-    for number in trail:
+def merge_trail(run: Run, branch: Branch, outputs: Values) -> Values:
+    """The same with what its trail produced, by node id."""
+    known = len(outputs)
+    for number in branch.trail:
         stretch = run.stretches[number]
         merge(outputs, _given(stretch, stretch.produced))
+    if branch.joined:
+        sort_from(outputs, known)
+    return outputs
 
 
 def past_of(run: Run, branch: Branch, fork: Branch | None) -> Past:

@@ -13,7 +13,19 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
-__all__ = ["EMPTY", "Gathered", "Lent", "Values", "freeze", "lend", "merge", "owned", "shadows", "writable"]
+__all__ = [
+    "EMPTY",
+    "Gathered",
+    "Lent",
+    "Values",
+    "freeze",
+    "lend",
+    "merge",
+    "owned",
+    "shadows",
+    "sort_from",
+    "writable",
+]
 
 _Plain = dict[str, Any]
 _get = _Plain.__getitem__
@@ -22,6 +34,7 @@ _has = _Plain.__contains__
 _keys = _Plain.keys
 _items = _Plain.items
 _update = _Plain.update
+_pop = _Plain.pop
 _become = object.__setattr__
 
 
@@ -196,11 +209,17 @@ def merge(values: Values, updates: Mapping[str, Any]) -> None:
             _own_all(values)
 
 
+def sort_from(values: Values, first: int) -> None:
+    """Put the keys from a place on in the order of their names: for the runtime only."""
+    for key in sorted(list(_keys(values))[first:]):
+        _set(values, key, _pop(values, key))
+
+
 def owned(value: Any) -> Any:
     """A copy of plain containers, all the way down; arrays, models and other objects are shared."""
-    kind: Any = type(value)
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is list or kind is Gathered:
-        return kind(owned(item) for item in value)
+        return kind(owned(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
     if kind is dict:
         return {key: owned(item) for key, item in value.items()}
     if kind is set:

@@ -360,7 +360,7 @@ def _holds_template(value: Any) -> bool:
     if isinstance(value, str):
         return has_template(value)
     if isinstance(value, Mapping):
-        return any(_holds_template(item) for item in list[Any](value.values()))
+        return any(_holds_template(item) for item in list[Any](value.values()))  # pyright: ignore[reportUnknownArgumentType]
     return isinstance(value, list | tuple) and any(_holds_template(item) for item in cast("list[Any]", value))
 
 
