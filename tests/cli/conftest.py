@@ -102,14 +102,14 @@ from nodeloom import Node, Params
 
 class Count(Node):
     "Count words."
-    class Params(Params):
+    class Params(Params):  # type: ignore[misc, unused-ignore]
         text: str
     async def work(self, params):
         return {"words": len(params.text.split())}
 
 class Say(Node):
     "Say what it is."
-    class Params(Params):
+    class Params(Params):  # type: ignore[misc, unused-ignore]
         kind: str
     async def work(self, params):
         return {"kind": params.kind}

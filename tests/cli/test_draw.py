@@ -144,7 +144,7 @@ def test_one_node_that_goes_to_itself():
 
 def test_texts_are_escaped_and_secrets_are_not_in_the_picture():
     class Login(Node):
-        class Params(Params):
+        class Params(Params):  # type: ignore[misc, unused-ignore]
             user: str
             key: SecretStr
 

@@ -159,7 +159,7 @@ def test_params_that_pydantic_reads_from_json_are_kept() -> None:
     class Plan(Node):
         identifier = "test.plan"
 
-        class Params(Params):
+        class Params(Params):  # type: ignore[misc, unused-ignore]
             day: date
             place: PurePosixPath
             colour: Colour
@@ -180,7 +180,7 @@ def test_what_a_document_cannot_hold_is_refused_all_at_once() -> None:
     class Odd(Node):
         identifier = "test.odd"
 
-        class Params(Params):
+        class Params(Params):  # type: ignore[misc, unused-ignore]
             value: Any
 
         def work(self) -> None: ...

@@ -76,7 +76,7 @@ class Greeter(Node):
 class OldScale(Node):
     identifier = "test.scale"
 
-    class Params(Params):
+    class Params(Params):  # type: ignore[misc, unused-ignore]
         factor: float = 1.0
 
     def work(self) -> None: ...
@@ -86,7 +86,7 @@ class Scale(Node):
     identifier = "test.scale"
     version = 3
 
-    class Params(Params):
+    class Params(Params):  # type: ignore[misc, unused-ignore]
         percent: float = 100.0
 
     @classmethod

@@ -6,11 +6,12 @@ from collections import deque
 
 import pytest
 
-from nodeloom import Engine, Graph, Node, Params, Route, node
+from nodeloom import Engine, Graph, Node, Route, node
+from nodeloom import Params as BaseParams
 
 
 class Greet(Node):
-    class Params(Params):  # type: ignore[misc]  # the documented spelling; it hides the name it extends
+    class Params(BaseParams):
         text: str = ""
         tags: list[str] = []  # noqa: RUF012
 

@@ -130,6 +130,15 @@ def test_a_write_reached_by_two_paths_is_merged_once() -> None:
     assert (result.state["total"], len(result.state["log"])) == (6, 6)
 
 
+@pytest.mark.parametrize("order", ["bced", "edcb", "cbed", "ecbd"])
+def test_the_order_of_keys_does_not_tell_who_came_first(order: str) -> None:
+    """4.4: what a join brings together is in the order of the names, whatever had ended or met before."""
+    graph = build("s>a s>e a>b a>c a>d b>j c>j j>k d>k k>z e>z")
+    driven = drive(graph, *order)
+    assert list(saw(driven, "k")[0].state) == ["s", "a", "b", "c", "d", "j"]
+    assert list(saw(driven, "z")[0].outputs) == ["s", "a", "b", "c", "d", "e", "j", "k"]
+
+
 # --- conflicts (4.5) --------------------------------------------------------------------------------------
 
 

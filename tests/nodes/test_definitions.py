@@ -217,7 +217,7 @@ def test_a_copy_keeps_what_was_set_on_the_original() -> None:
 
 
 class Greeting(Node):
-    class Params(Params):
+    class Params(Params):  # type: ignore[misc, unused-ignore]
         text: str = "hello"
         rate: int = 1
         id: int = Field(0)

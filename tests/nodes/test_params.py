@@ -10,7 +10,7 @@ from nodeloom.errors import DefinitionError, ExpressionError, ParamsError
 
 
 class Fetch(Node):
-    class Params(Params):
+    class Params(Params):  # type: ignore[misc, unused-ignore]
         url: str = ""
         times: int = Field(1, ge=1)
         tags: list[str] = []  # noqa: RUF012
@@ -150,7 +150,7 @@ async def test_what_is_missing_at_a_step_names_what_exists() -> None:
 
 
 class Clocked(Node):
-    class Params(Params):
+    class Params(Params):  # type: ignore[misc, unused-ignore]
         rate: int = 1
         id: str = "none"
         pool: str = "none"
@@ -175,7 +175,7 @@ async def test_params_are_not_shared_between_steps() -> None:
     """4.7, 1.1: a step that changes its params changes no other's."""
 
     class Greedy(Node):
-        class Params(Params):
+        class Params(Params):  # type: ignore[misc, unused-ignore]
             tags: list[str] = []  # noqa: RUF012
 
         async def work(self, params):

@@ -113,7 +113,7 @@ def test_the_same_definition_stands_in_a_second_place_without_its_edges() -> Non
 
 def test_a_nested_params_class_declares_the_model_too() -> None:
     class Repeat(Node):
-        class Params(Params):
+        class Params(Params):  # type: ignore[misc, unused-ignore]
             times: int = Field(2, ge=1)
 
         async def work(self, params, inputs):

@@ -8,7 +8,7 @@ that a later stretch of the same past replaces goes, and of what lies before eve
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
