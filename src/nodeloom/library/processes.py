@@ -39,15 +39,16 @@ class _Talk(asyncio.SubprocessProtocol):
         self.written = {1: bytearray(), 2: bytearray()}
         self.exited: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
+        self.excess: LimitExceeded | None = None
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if len(self.written[fd]) + len(data) <= self.limit:
             self.written[fd] += data
-        elif not self.exited.done():
+        elif self.excess is None:
             name = "stdout" if fd == 1 else "stderr"
-            self.exited.set_exception(
-                LimitExceeded(f"the command wrote more than {self.limit:,} bytes to {name} (max_output)")
-            )
+            self.excess = LimitExceeded(f"the command wrote more than {self.limit:,} bytes to {name} (max_output)")
+            if not self.exited.done():  # its end may be told before the last it wrote
+                self.exited.set_exception(self.excess)
 
     def process_exited(self) -> None:
         if not self.exited.done():
@@ -85,8 +86,8 @@ async def run_command(
         await talk.exited
     finally:
         await _end(transport, talk, grace)
-    if talk.exited.done() and (late := talk.exited.exception()) is not None:
-        raise late
+    if talk.excess is not None:
+        raise talk.excess
     return Finished(transport.get_returncode() or 0, bytes(talk.written[1]), bytes(talk.written[2]))
 
 
