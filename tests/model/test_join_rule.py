@@ -10,6 +10,7 @@ from tests.spec.reference import Join, SpecGraph, SpecRoute
 
 from nodeloom.errors import MaxStepsExceeded, QuorumNotReached, RoutingError, StateConflict
 from nodeloom.model.advance import error_info
+from nodeloom.model.run import Run
 
 QUORUM: dict[str, Join] = {"q": ("quorum", 2)}
 
@@ -92,6 +93,15 @@ def test_the_first_error_edge_that_matches_takes_a_failed_step() -> None:
     assert handler.error is not None
     assert (handler.error.type, handler.error.node) == ("KeyError", "a")
     assert (driven.result.status, driven.counts) == ("completed", {"s": 1, "a": 1, "c": 1})
+
+
+def test_a_join_of_several_error_routes_has_the_error_of_its_last_arrival() -> None:
+    """2.5: as later inputs win; the rules say nothing of it."""
+    bodies = {"b": fails("ValueError"), "c": fails("KeyError")}
+    for one, two in ("bc", "cb"):
+        (handler,) = saw(drive(build("a>b a>c b!h c!h", bodies), one, two), "h")
+        assert handler.error is not None
+        assert (handler.error.type, handler.error.node) == ("KeyError", "c")
 
 
 def test_an_error_is_told_as_data() -> None:
@@ -272,6 +282,19 @@ def test_a_late_token_does_not_keep_the_next_start_of_its_quorum_waiting() -> No
     driven = drive(graph, "a", "b", "c", "q", "e")
     told = [(note.type, note.node) for note in driven.notes if note.type != "join_started"]
     assert told == [("branch_ended", "q"), ("arrival_dropped", "q")]
+
+
+def test_a_late_token_that_waits_elsewhere_does_not_keep_its_quorum_waiting_either() -> None:
+    """3.4: l waits at j for m, both are late, so the quorum's second start fails while both are live."""
+    live: list[int] = []
+
+    def watch(run: Run) -> None:
+        live.extend(run.tokens for note in run.notes or () if note.type == "branch_ended")
+
+    text = "a>b a>c a>l a>m b>q c>q l>j m>j j>q q?e q~z e>q"
+    graph = build(text, {"q": counts("n")}, {"q?e": below("n", 2)}, QUORUM)
+    assert drive(graph, "a", "b", "l", "c", "q", "e", watch=watch).run.dropped == 1
+    assert live == [2]
 
 
 def test_a_token_that_was_late_when_waiting_elsewhere_is_late() -> None:

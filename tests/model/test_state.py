@@ -114,6 +114,15 @@ def test_a_write_that_lost_without_being_seen_is_history_still() -> None:
     assert saw(driven, "k")[0].state["v"] == "x"
 
 
+@pytest.mark.parametrize(("edges", "x"), [("b>y a>y", "p"), ("a>y b>y", "q")])
+def test_two_branches_may_have_the_same_past_in_different_orders(edges: str, x: str) -> None:
+    """4.4: a's edges bring p before q, and b's q before p; y applies it in the order of its first arrival with it."""
+    text = f"s>o s>p s>q p>p1 p>p2 q>q1 q>q2 p1>a q1>a q2>b p2>b o>y {edges}"
+    driven = drive(build(text, {"p": gives(x="p"), "q": gives(x="q")}), "p", "q", "p1", "q1", "p2", "q2", "a", "b")
+    assert (saw(driven, "a")[0].state["x"], saw(driven, "b")[0].state["x"]) == ("q", "p")
+    assert saw(driven, "y")[0].state["x"] == x
+
+
 def test_a_reduced_key_is_merged_in_the_order_of_the_arrivals() -> None:
     """4.4."""
     bodies = {one: gives(log=one) for one in "sabcdj"}
@@ -157,6 +166,23 @@ def test_a_conflict_may_be_handled() -> None:
     driven = drive(declared("s>a s>e a>b a>c b>d c>d d!h h>z e>z", {"x", "y"}, bodies))
     assert (driven.result.status, arrivals(driven, "z")) == ("completed", [("h", "e")])
     assert saw(driven, "z")[0].state == {"x": "c", "y": 1}
+
+
+def test_a_conflict_that_was_handled_stays_so_when_one_of_its_writes_comes_another_way() -> None:
+    """4.5: both writes are in the past of one arrival, so they are no conflict of this join."""
+    bodies = {"b": gives(x="b"), "c": gives(x="c")}
+    driven = drive(declared("s>b s>c b>d b>k c>d d!h h>z k>z", {"x"}, bodies))
+    assert (driven.result.status, arrivals(driven, "z")) == ("completed", [("h", "k")])
+
+
+def test_a_conflict_with_a_write_that_another_branch_had_replaced() -> None:
+    """4.5: g's write is superseded in both branches, by two writes that conflict, though their fork is gone."""
+    bodies = {"g": gives(x="g"), "c": gives(x="c"), "j": gives(x="j")}
+    graph = declared("s>g s>o g>c g>e e>j o>j j>z c>z", {"x"}, bodies)
+    for order in ("ogecj", "ogejc", "ogcej"):
+        error = finish(graph, *order).error
+        assert error is not None
+        assert "nodes j and c" in error.message
 
 
 def test_a_write_that_the_other_branch_had_seen_is_no_conflict() -> None:
