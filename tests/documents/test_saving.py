@@ -18,6 +18,7 @@ from nodeloom import EdgeCondition, Graph, Node, Params, Quorum, Registry, State
 from nodeloom.errors import DocumentError, GraphError
 from nodeloom.expressions import from_keywords
 from nodeloom.nodes.documents.loading import load_text
+from nodeloom.nodes.documents.reading import read_text
 from nodeloom.nodes.documents.saving import dump_yaml, to_document
 
 GOOD = Path(__file__).parent / "good"
@@ -292,3 +293,9 @@ def test_any_graph_comes_back(data: st.DataObject) -> None:
         return  # an endless cycle
     graph.document_extras = {"ui": data.draw(st.dictionaries(TEXTS, VALUES, max_size=2))}
     assert meaning(again(graph)) == meaning(graph)
+
+
+@pytest.mark.parametrize("end", ["\x1b", "\x00", "\x7f", "\x85", "\uffff", "\ufeff", "\u2028"])
+def test_a_line_that_ends_in_what_yaml_cannot_show_is_saved_escaped(end: str) -> None:
+    text = f"first{end}\nsecond{end}\n"
+    assert read_text(dump_yaml({"nodeloom": 1, "text": text}), "x.yaml").data["text"] == text

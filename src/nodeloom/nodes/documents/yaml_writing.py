@@ -13,7 +13,9 @@ from .yaml_text import plain_value
 __all__ = ["dump_yaml"]
 
 _BARE = re.compile(r"[A-Za-z_][\w./]*(?:(?: |-| -> )[\w./]+)*", re.ASCII)
-_LINES = re.compile(r"(?:[^\s\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff](?:[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]*\S)?\n)+")
+_INNER = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]"
+_OUTER = r"[^\s\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]"
+_LINES = re.compile(rf"(?:{_OUTER}(?:{_INNER}*{_OUTER})?\n)+")  # what a block may hold as it is
 
 
 def dump_yaml(document: Mapping[str, Any]) -> str:
