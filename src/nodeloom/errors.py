@@ -27,6 +27,7 @@
     │   ├── PathNotAllowed         a file outside the allowed roots
     │   ├── LimitExceeded          a size or count limit of a node was passed
     │   └── CommandFailed          a command ended with a status that is no success
+    ├── NotStorable                a value that no store can keep (TypeError)
     ├── RunFailed                  `graph.run` of a run that failed; carries the result
     ├── RunCancelled               `graph.run` of a run that was cancelled by its engine
     └── EngineClosed               work was given to an engine that is closed
@@ -53,6 +54,7 @@ __all__ = [
     "LimitExceeded",
     "MaxStepsExceeded",
     "NodeloomError",
+    "NotStorable",
     "OutputError",
     "ParamsError",
     "PathNotAllowed",
@@ -279,6 +281,12 @@ class CommandFailed(StepError):
     """A command ended with a status that is no success, or could not be started."""
 
     code = "command_failed"
+
+
+class NotStorable(NodeloomError, TypeError):
+    """A value that no store can keep; the message says where it is and what it is."""
+
+    code = "not_storable"
 
 
 class RunFailed(NodeloomError):

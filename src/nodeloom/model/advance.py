@@ -32,10 +32,7 @@ from .run import (
     seed_of_run,
 )
 from .state import start_values
-from .values import Values, freeze, lend
-
-_update = dict[str, Any].update
-_set = dict[str, Any].__setitem__
+from .values import Values, freeze, lend, put, put_all
 
 __all__ = ["advance", "error_info", "first_failure", "go_on", "result_of", "start", "stop"]
 
@@ -112,8 +109,8 @@ def go_on(plan: Plan, run: Run, step: Step, outputs: Values, taken: tuple[int, .
     if not target.quick or run.steps >= plan.max_steps or plan.nodes[step.node].place:
         return None
     if branch.absorbed != step.ordinal:
-        _update(branch.state, outputs)  # type: ignore[arg-type]
-        _set(branch.outputs, edge.edge.source, outputs)  # type: ignore[arg-type]
+        put_all(branch.state, outputs)
+        put(branch.outputs, edge.edge.source, outputs)
     run.steps += 1
     if target.heads:
         run.rounds[edge.target] = run.rounds.get(edge.target, 0) + 1

@@ -8,7 +8,6 @@ by it: so a run holds what its live tokens need, and not what it has done.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..errors import StateConflict
 from .order import replace, unlink
@@ -27,10 +26,7 @@ from .stretches import (
     tidy,
     write,
 )
-from .values import Values, merge, writable
-
-_update = dict[str, Any].update
-_set = dict[str, Any].__setitem__
+from .values import Values, merge, put, put_all, writable
 
 __all__ = ["absorb", "drop", "finish", "fork", "is_solo", "join", "outputs_of", "state_of"]
 
@@ -58,8 +54,8 @@ def absorb(plan: Plan, run: Run, step: Step, outputs: Values) -> Branch:
         return branch
     branch.absorbed = step.ordinal
     if branch.solo and type(outputs) is Values:
-        _update(branch.state, outputs)  # type: ignore[arg-type]
-        _set(branch.outputs, plan.nodes[step.node].id, outputs)  # type: ignore[arg-type]
+        put_all(branch.state, outputs)
+        put(branch.outputs, plan.nodes[step.node].id, outputs)
         return branch
     schema = plan.state
     updates = outputs if schema.keys is None else schema.select(outputs)

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from msgspec.msgpack import Ext
 
-from ..errors import NodeloomError
+from ..errors import NotStorable
 from .run import (
     Arrival,
     Branch,
@@ -47,12 +47,6 @@ __all__ = [
 
 VERSION = 1
 DEEPEST = 100
-
-
-class NotStorable(NodeloomError, TypeError):
-    """A value that no store can keep; the message says where it is and what it is."""
-
-    code = "not_storable"
 
 
 def encode_run(run: Run) -> bytes:

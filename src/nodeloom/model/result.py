@@ -17,11 +17,11 @@ from .values import Values, merge
 __all__ = ["error_info", "first_failure", "result_of"]
 
 
-def result_of(plan: Plan, run: Run, status: str | None = None) -> RunResult:
+def result_of(plan: Plan, run: Run) -> RunResult:
     """What the run became, once no token is live; then what has ended is one branch.
 
     Args:
-        plan: the compiled graph. run: the run. status: overrides the run's own, for a cancelled one.
+        plan: the compiled graph. run: the run.
     """
     ended = [branch for branch in in_order(run) if branch.over]
     state, outputs, final = start_values(plan.state, run.inputs), Values(), Values()
@@ -33,7 +33,7 @@ def result_of(plan: Plan, run: Run, status: str | None = None) -> RunResult:
         if key in state:
             merge(state, {key: plain(state[key])})
     errors = tuple(failure.error for failure in _failures(run))
-    word: Any = status or ("failed" if errors else run.status)
+    word: Any = "failed" if errors else run.status
     return RunResult(run.id, word, state, outputs, final, run.steps, errors[0] if errors else None, errors)
 
 

@@ -22,6 +22,8 @@ __all__ = [
     "lend",
     "merge",
     "owned",
+    "put",
+    "put_all",
     "shadows",
     "sort_from",
     "writable",
@@ -34,6 +36,8 @@ _has = _Plain.__contains__
 _keys = _Plain.keys
 _items = _Plain.items
 _update = _Plain.update
+put: Any = _set
+put_all: Any = _update
 _pop = _Plain.pop
 _become = object.__setattr__
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ...errors import DocumentError, Problem
+from ...errors import Problem
 from ...model import compile as judge
 from .places import Path, Place, Source, dotted
 
@@ -96,15 +96,6 @@ class Findings:
         if self.is_full:
             found.append(Problem("more", f"these are the first {MAX_PROBLEMS} problems; there may be more"))
         return found
-
-    def raise_errors(self) -> None:
-        """Raise what was found, unless it is nothing but warnings.
-
-        Raises:
-            DocumentError: with everything.
-        """
-        if self.has_errors:
-            raise DocumentError(self.sorted(), self.source.name)
 
 
 def _place_in_words(path: Path) -> tuple[str | None, str | None]:
