@@ -22,7 +22,17 @@ HEADER = (
     "target",
     "met",
 )
-PACKAGES = ("nodeloom", "pydantic", "msgspec", "langgraph", "pocketflow", "pydantic-graph", "apache-burr")
+PACKAGES = (
+    "nodeloom",
+    "pydantic",
+    "msgspec",
+    "langgraph",
+    "pocketflow",
+    "pydantic-graph",
+    "apache-burr",
+    "tenacity",
+    "stamina",
+)
 Row = tuple[str, ...]
 
 

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
         NodeloomError,
         ParamsError,
         Problem,
+        RetryAfter,
         RunCancelled,
         RunFailed,
     )
     from .forms.params import Field, Params
     from .implicit import close
+    from .model.batch import Batch, BatchResult, Slot
     from .model.edge import EdgeCondition, Quorum, Route
     from .model.reducers import Reducer, add, append, extend, maximum, messages, minimum, union
     from .model.run import RunResult
@@ -35,33 +37,61 @@ if TYPE_CHECKING:
     from .nodes.logs import StepFilter
     from .nodes.node import Node
     from .nodes.registry import Registry
+    from .policies import (
+        Batching,
+        CircuitBreaker,
+        Concurrency,
+        Deadline,
+        Fallback,
+        Idempotency,
+        Policy,
+        RateLimit,
+        Retry,
+        Timeout,
+    )
+    from .stores.redis_limits import RedisLimits
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Batch",
+    "BatchResult",
+    "Batching",
+    "CircuitBreaker",
+    "Concurrency",
     "Context",
+    "Deadline",
     "DefinitionError",
     "DocumentError",
     "EdgeCondition",
     "Engine",
     "Event",
+    "Fallback",
     "Field",
     "Graph",
     "GraphError",
+    "Idempotency",
     "Node",
     "NodeloomError",
     "Params",
     "ParamsError",
+    "Policy",
     "Problem",
     "Quorum",
+    "RateLimit",
+    "RedisLimits",
     "Reducer",
     "Registry",
+    "Retry",
+    "RetryAfter",
     "Route",
     "RunCancelled",
     "RunFailed",
     "RunResult",
+    "Slot",
     "State",
     "StepFilter",
+    "Timeout",
     "add",
     "append",
     "close",
@@ -82,10 +112,14 @@ _HOME_OF = {
     "NodeloomError": "errors",
     "ParamsError": "errors",
     "Problem": "errors",
+    "RetryAfter": "errors",
     "RunCancelled": "errors",
     "RunFailed": "errors",
     "Field": "forms.params",
     "Params": "forms.params",
+    "Batch": "model.batch",
+    "BatchResult": "model.batch",
+    "Slot": "model.batch",
     "EdgeCondition": "model.edge",
     "Quorum": "model.edge",
     "Route": "model.edge",
@@ -106,6 +140,17 @@ _HOME_OF = {
     "Graph": "nodes.graph",
     "Node": "nodes.node",
     "Registry": "nodes.registry",
+    "Batching": "policies.batching",
+    "CircuitBreaker": "policies.circuit_breaker",
+    "Concurrency": "policies.concurrency",
+    "Deadline": "policies.timeout",
+    "Fallback": "policies.fallback",
+    "Idempotency": "policies.idempotency",
+    "Policy": "policies.policy",
+    "RateLimit": "policies.rate_limit",
+    "RedisLimits": "stores.redis_limits",
+    "Retry": "policies.retry",
+    "Timeout": "policies.timeout",
 }
 
 

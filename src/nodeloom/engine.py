@@ -8,29 +8,42 @@ import logging
 import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from .errors import EngineClosed, NodeloomError, ParamsError
-from .executors.local import Perform, Short, bind
-from .executors.metrics import Metrics
+from .errors import NodeloomError
+from .executors.local import Bound, bind
+from .executors.metrics import AllMetrics, Metrics
 from .model.advance import start
+from .model.batch import Batch, BatchResult
 from .model.plan import Plan
 from .model.run import RunResult
-from .model.values import EMPTY, Values
-from .nodes.context import Context, Live
+from .model.values import Values, handed
+from .nodes.context import Context, Live, current_context
 from .nodes.event import Event
+from .nodes.given import as_mapping, read_only
 from .nodes.graph import Graph
+from .nodes.latest import Latest
 from .nodes.memory import Parted
 from .nodes.node import Node
-from .resources.http import open_http
+from .resources.background import Background
+from .resources.named import NamedResources
+from .resources.pools import Pools
 from .resources.threads import ThreadPool
+from .runners.batch import batched, settings_of_call
+from .runners.batch_run import Each
 from .runners.graph import GraphRun, checked
 from .runners.handle import RunHandle
+from .runners.left import Left
+from .runners.lifecycle import Lifecycle
 from .stores.shared import MemoryShared
 
-__all__ = ["Engine", "RunHandle"]
+if TYPE_CHECKING:
+    from .policies.policy import Limits
+    from .resources.processes import ProcessPool
+
+__all__ = ["Engine", "Left", "RunHandle"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,19 +57,25 @@ class Program:
 
     __slots__ = ("bound", "metrics", "plan")
 
-    def __init__(self, graph: Graph, engine: Engine) -> None:
+    def __init__(self, graph: Graph, engine: Engine, call: Batch | None = None) -> None:
         self.plan: Plan = graph.plan
-        self.bound: list[tuple[Perform, Short | None]] = [
-            bind(graph.nodes[place.id], place, graph.plan, engine) for place in graph.plan.nodes
+        around = partial(batched, services=engine, call=call)
+        places = graph.plan.nodes
+        self.bound: list[Bound] = [bind(graph.nodes[each.id], each, graph.plan, engine, around) for each in places]
+        self.metrics: list[Metrics] = [
+            engine.metrics_of(graph.name, graph.nodes[place.id]) for place in graph.plan.nodes
         ]
-        self.metrics: list[Metrics] = [engine.metrics_of(graph.nodes[place.id]) for place in graph.plan.nodes]
 
 
-class Engine:
+class Engine(Lifecycle):
     """Owns what runs share, and closes it: thread pools, clients, nodes' memory, metrics.
 
     Args:
         pools: thread pools by name and size; `default` has 32 threads unless it is named here.
+        workers: pools of worker processes by name and size; `default` has one for each processor.
+        resources: what steps share, by name: functions that give an async context manager, as `sql(url)` or
+            `http(per_host=10)` do.
+        limits: where policies keep what they share by key: this process by default, or a server as `RedisLimits(url)`.
         file_roots: the folders that file nodes may touch; the working directory by default.
         grace: seconds that a cancelled step on a thread is given to return.
 
@@ -78,23 +97,25 @@ class Engine:
         self,
         *,
         pools: Mapping[str, int] | None = None,
+        workers: Mapping[str, int] | None = None,
+        resources: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
         file_roots: list[str | Path] | None = None,
         grace: float = 5.0,
     ) -> None:
-        sizes = {"default": 32, **(pools or {})}
-        self._pools = {name: ThreadPool(name, size, grace) for name, size in sizes.items()}
+        super().__init__()
+        self._pools = Pools(pools, workers, grace)
         self._settings: dict[str, Any] = {"file_roots": [Path(root) for root in file_roots or ["."]]}
-        self._resources: dict[str, Any] = {}
+        self._resources = NamedResources(resources, grace=grace)
+        self._background = Background(self.offload, grace=grace)
         self._shared = MemoryShared()
-        self._metrics: dict[str, Metrics] = {}
+        self._limits = limits
+        self._metrics = AllMetrics()
         self._memories: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._locks: weakref.WeakValueDictionary[tuple[Any, ...], asyncio.Lock] = weakref.WeakValueDictionary()
         self._programs: weakref.WeakKeyDictionary[Graph, Program] = weakref.WeakKeyDictionary()
-        self._single: dict[Node, tuple[Any, Graph, Program]] = {}
+        self._single: dict[tuple[Node, Batch | None], tuple[Any, Graph, Program]] = {}
         self._started: dict[Node, asyncio.Task[None]] = {}
-        self._runs: dict[str, RunHandle] = {}
-        self._ended: weakref.WeakValueDictionary[str, RunHandle] = weakref.WeakValueDictionary()
-        self._closing = self.closed = False
 
     # --- running
 
@@ -110,12 +131,9 @@ class Engine:
         watch: Callable[[Event], None] | None = None,
     ) -> RunResult:
         """Run a graph to its end; see `Graph.run`. `watch` is called with each event."""
-        given = graph.check_inputs(inputs)
-        program = self._program(graph)
-        live = self._live(graph, program, given, run_id, watch)
-        live.metadata = metadata or EMPTY
-        live.config = config or EMPTY
-        return await self._drive(graph, program, live, check)
+        live = self._live(graph, handed(graph.check_inputs(inputs)), run_id, watch, metadata, config)
+        result = await self._new_run(live, self._program(graph), current_context()).drive()
+        return checked(result, live, graph.name) if check else result
 
     async def start(
         self,
@@ -123,35 +141,22 @@ class Engine:
         inputs: Mapping[str, Any] | None = None,
         *,
         run_id: str | None = None,
+        check: bool = True,
         **options: Any,
     ) -> RunHandle:
         """Start a run and give its handle. Starting the same id again gives the same run.
 
         Args:
-            graph, inputs, **options: as for `run`. run_id: a name of one's own; made up by default.
+            graph, inputs, check, **options: as for `run`. run_id: a name of one's own; made up by default.
         """
-        known = self._runs.get(run_id) if run_id is not None else None
+        known = self._under_way.handles.get(run_id) if run_id is not None else None
         if known is not None:
             return known
-        self._be_open()
-        graph.check_inputs(inputs)
-        name = run_id or os.urandom(16).hex()
-        task = asyncio.create_task(self.run(graph, inputs, run_id=name, **options))
+        live = self._live(graph, handed(graph.check_inputs(inputs)), run_id, **options)
+        run = self._new_run(live, self._program(graph), None)
+        task = asyncio.create_task(_driven(run, live, graph.name, check))
         task.add_done_callback(_seen)
-        handle = self._runs[name] = RunHandle(name, graph, task)
-        if not run_id:  # nobody can ask for it by a name of their own, so its handle is enough to keep it
-            task.add_done_callback(lambda _: self._let_go(name))
-        return handle
-
-    def _let_go(self, run_id: str) -> None:
-        self._ended[run_id] = self._runs.pop(run_id)
-
-    async def cancel(self, run_id: str) -> None:
-        """Cancel a run that `start` gave, and wait until its last step has ended."""
-        handle = self._runs.get(run_id) or self._ended.get(run_id)
-        if handle is None:
-            raise NodeloomError(f"no run {run_id!r} was started here")
-        await handle.cancel()
+        return self._under_way.keep(RunHandle(run, graph, task), named=bool(run_id))
 
     async def stream(
         self, graph: Graph, inputs: Mapping[str, Any] | None = None, **options: Any
@@ -174,46 +179,60 @@ class Engine:
     ) -> Values:
         """Run one node by itself, and give its outputs; see `Node.__call__`."""
         graph, program = self._program_of_node(node)
-        live = self._live(graph, program, as_mapping(inputs), None, None)
-        live.config = config or EMPTY
+        live = self._live(graph, handed(as_mapping(inputs)), config=config)
         live.runtime = runtime
-        result = await GraphRun(live, program.bound, program.metrics).drive()
-        if result.status != "completed":
-            cause = live.exceptions[0][1] if live.exceptions else None
-            if cause is not None:
-                raise cause
-            checked(result, live, node.id)
-        return result.output
+        return await self._alone(live, program)
+
+    async def map(self, node: Node, items: Any, *, each: Each | None = None, **settings: Any) -> BatchResult:
+        """Run one node by itself for each of the items; see `Node.map`. `each` is awaited with each slot."""
+        graph, program = self._program_of_node(node, settings_of_call(node.batch, settings))
+        output = await self._alone(self._live(graph, {"source": items, "each": each}), program)
+        return BatchResult(output["records"])
+
+    async def _alone(self, live: Live, program: Program) -> Values:
+        """The outputs of a node by itself."""
+        result = await self._new_run(live, program, current_context()).drive()
+        if result.status == "failed" and live.exceptions:
+            raise live.exceptions[0][1]
+        return checked(result, live, program.plan.name).output
 
     async def run_inner(self, graph: Graph, inputs: Mapping[str, Any], ctx: Context) -> Values:
         """Run a graph as part of a step (semantics 2.7)."""
-        given = graph.check_inputs(inputs)
-        program = self._program(graph)
-        outer = ctx.live
-        live = self._live(graph, program, given, f"{ctx.run_id}/{ctx.step_id}", outer.watch)
-        live.metadata, live.config = outer.metadata, outer.config
+        given, outer = graph.check_inputs(inputs), ctx.live
+        live = self._live(graph, given, f"{ctx.run_id}/{ctx.step_id}", outer.watch, outer.metadata, outer.config)
         live.trace_id, live.parent_span_id = ctx.trace_id, ctx.span_id
-        return (await self._drive(graph, program, live, check=True)).output
-
-    async def _drive(self, graph: Graph, program: Program, live: Live, check: bool) -> RunResult:
-        result = await GraphRun(live, program.bound, program.metrics).drive()
-        return checked(result, live, graph.name) if check else result
+        return checked(await self._new_run(live, self._program(graph), ctx).drive(), live, graph.name).output
 
     def _live(
         self,
         graph: Graph,
-        program: Program,
         inputs: Mapping[str, Any],
-        run_id: str | None,
-        watch: Callable[[Event], None] | None,
+        run_id: str | None = None,
+        watch: Callable[[Event], None] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> Live:
-        self._be_open()
-        run = start(program.plan, run_id or os.urandom(16).hex(), inputs, notes=watch is not None)
-        live = Live(graph, program.plan, run, self)
+        """A run's data, with what is alive about it."""
+        run = start(graph.plan, run_id or os.urandom(16).hex(), inputs, notes=watch is not None)
+        live = Live(graph, graph.plan, run, self)
+        live.metadata = read_only(metadata)
+        live.config = read_only(config)
         live.watch = watch
-        if watch is not None:
-            live.loop = asyncio.get_running_loop()
+        live.loop = asyncio.get_running_loop()
         return live
+
+    def _new_run(self, live: Live, program: Program, ctx: Context | None) -> GraphRun:
+        """A run to be driven; as part of a step, where this is one's context.
+
+        Raises:
+            EngineClosed: the engine takes no new runs; while it stops, only those that steps need to come to an end.
+        """
+        around, outer, step = self._under_way, None, None
+        if ctx is not None and (outer := around.of(ctx)) is not None:
+            step = ctx.step
+        if around.stopping:
+            self._refuse(outer)
+        return GraphRun(live, program.bound, program.metrics, around, outer, step)
 
     def _program(self, graph: Graph) -> Program:
         program = self._programs.get(graph)
@@ -221,20 +240,16 @@ class Engine:
             program = self._programs[graph] = Program(graph, self)
         return program
 
-    def _program_of_node(self, node: Node) -> tuple[Graph, Program]:
+    def _program_of_node(self, node: Node, call: Batch | None = None) -> tuple[Graph, Program]:
         """A graph and program of one node alone, kept until the node is changed, of the nodes called last."""
         shape = node.shape()
-        known = self._single.get(node)
+        known = self._single.get((node, call))
         if known is None or known[0] != shape:
-            graph = Graph.alone(node)
-            known = self._single[node] = (shape, graph, Program(graph, self))
+            graph = Graph.alone(node, call)
+            known = self._single[node, call] = (shape, graph, Program(graph, self, call))
             if len(self._single) > SINGLE_NODES:
                 del self._single[next(iter(self._single))]
         return known[1], known[2]
-
-    def _be_open(self) -> None:
-        if self._closing:
-            raise EngineClosed("this engine is closed; it takes no new runs")
 
     # --- what steps are offered
 
@@ -243,19 +258,31 @@ class Engine:
         """The transactional store that steps coordinate through."""
         return self._shared
 
-    def resource(self, name: str) -> Any:
-        """A shared resource, opened on first use.
+    @property
+    def limits(self) -> Limits:
+        """What policies share by key, across the runs of this engine."""
+        if self._limits is None:
+            from .policies.limits import MemoryLimits
+
+            self._limits = MemoryLimits()
+        return self._limits
+
+    def resource(self, name: str, loop: asyncio.AbstractEventLoop | None = None) -> Any:
+        """What is awaited to have a shared resource, opened on first use; the HTTP client is there at once.
+
+        Args:
+            name: of the resource. loop: where it is used, for code on a thread.
 
         Raises:
-            NodeloomError: there is none of that name.
+            NodeloomError: there is none of that name. EngineClosed: the engine is closed.
         """
-        if self.closed:
-            raise EngineClosed("this engine is closed; its resources are too")
-        if name != "http":
-            raise NodeloomError(f"no resource {name!r}; there is: http")
-        if name not in self._resources:
-            self._resources[name] = open_http()
-        return self._resources[name]
+        return self._resources.resource(name, loop)
+
+    def background(
+        self, ctx: Context, key: str, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Latest[Any]:
+        """Start work behind a step unless it is under way; see `Context.background`."""
+        return self._background.latest(ctx, key, function, *args, **kwargs)
 
     def setting(self, name: str) -> Any:
         """A setting given to the engine."""
@@ -270,17 +297,22 @@ class Engine:
 
     def pool(self, name: str) -> ThreadPool:
         """The thread pool of that name."""
-        if name not in self._pools:
-            raise NodeloomError(f"no pool {name!r}; there are: {', '.join(self._pools)} (Engine(pools={{...}}))")
-        return self._pools[name]
+        return self._pools.threads(name)
+
+    def processes(self, name: str) -> ProcessPool:
+        """The pool of worker processes of that name."""
+        return self._pools.processes(name)
 
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """For each node type that ran: count, attempts, seconds, mean, slowest, failures by type."""
-        return {identifier: each.snapshot() for identifier, each in self._metrics.items()}
+        """Of each node, by `graph/node id`: its identifier, count, attempts, seconds, mean, failures by type.
 
-    def metrics_of(self, node: Node) -> Metrics:
-        """The live figures of a node's type."""
-        return self._metrics.setdefault(node.identifier, Metrics())
+        Graphs of one name are counted as one. A node that is called by itself is a graph of its own name.
+        """
+        return self._metrics.snapshot()
+
+    def metrics_of(self, graph: str, node: Node) -> Metrics:
+        """The live figures of a node in a graph of this name."""
+        return self._metrics.of(graph, node.id, node.identifier)
 
     def memory_of(self, live: Live, node: Node) -> tuple[MutableMapping[str, Any], asyncio.Lock]:
         """A node's memory, and the lock that makes its steps go one at a time."""
@@ -319,25 +351,19 @@ class Engine:
 
     # --- ending
 
-    async def close(self) -> None:
-        """Cancel what runs, call `on_stop`, close clients and pools. A second call does nothing."""
-        if self._closing:
-            return
-        self._closing = True
-        for handle in list(self._runs.values()):
-            await handle.cancel()
-        self.closed = True
+    async def _let_go(self) -> None:
+        await self._background.close()
         for node, task in list(self._started.items()):
             task.cancel()  # of an on_start that nobody waits for any more
             await asyncio.wait({task})
             if self.is_started(node):
                 await self._call_at_end(node.on_stop, f"on_stop of node {node.id}")
-        for name, resource in self._resources.items():
-            await self._call_at_end(resource.aclose, f"closing {name}")
-        for held in (self._resources, self._programs, self._single, self._started):
+        await self._resources.close()
+        for held in (self._programs, self._single, self._started):
             held.clear()
-        for pool in self._pools.values():
-            pool.close()
+        if self._limits is not None:
+            await self._call_at_end(self._limits.close, "letting go of the limits")
+        await self._pools.close()
 
     async def _call_at_end(self, end: Callable[[], Any], what: str) -> None:
         try:
@@ -345,33 +371,15 @@ class Engine:
         except Exception:  # one failing end must not keep the others from being called
             log.exception("%s failed", what)
 
-    async def __aenter__(self) -> Engine:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-
-def as_mapping(value: Any) -> Mapping[str, Any]:
-    """What a node is called with: a mapping, or a dataclass or model as one."""
-    if value is None:
-        return EMPTY
-    if isinstance(value, Mapping):
-        return cast("Mapping[str, Any]", value)
-    if hasattr(value, "model_dump"):
-        return {**value.model_dump()}
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    if hasattr(value, "__dict__"):
-        return {**vars(value)}
-    raise ParamsError(f"a node is called with a mapping, a dataclass or a model, not {type(value).__name__}")
-
 
 async def _maybe_await(value: Any) -> None:
     if inspect.isawaitable(value):
         await value
+
+
+async def _driven(run: GraphRun, live: Live, name: str, check: bool) -> RunResult:
+    result = await run.drive()
+    return checked(result, live, name) if check else result
 
 
 def _seen(task: asyncio.Task[Any]) -> None:

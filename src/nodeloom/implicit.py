@@ -78,4 +78,10 @@ async def _main(function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **k
     return await function(*args, **kwargs)
 
 
-host.announce(current_engine, run_sync)
+def _policies() -> host.Policies:
+    from .policies import declared
+
+    return declared
+
+
+host.announce(current_engine, run_sync, _policies)

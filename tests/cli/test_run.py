@@ -232,7 +232,7 @@ async def odd():
     return {
         "date": date(2026, 1, 2), "delta": timedelta(minutes=1), "decimal": Decimal("1.10"), "path": Path("a/b"),
         "colour": Colour.RED, "point": Point(1, "a"), "model": Model(), "opaque": Opaque(), "nan": float("nan"),
-        "bytes": b"\\x00\\xff", "set": {2, 1}, "tuple": (1, 2), 5: "number", "half": "\\ud800", "me": me,
+        "bytes": b"\\x00\\xff", "set": {2, 1}, "tuple": (1, 2), "keys": {5: "number"}, "half": "\\ud800", "me": me,
     }
 graph = Graph(odd, name="odd")
 """,
@@ -255,7 +255,7 @@ graph = Graph(odd, name="odd")
         "bytes": "AP8=",
         "set": [1, 2],
         "tuple": [1, 2],
-        "5": "number",
+        "keys": {"5": "number"},
         "half": "\ud800",
     }
 

@@ -58,7 +58,7 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "a tag": ("!!binary aGVsbG8=", "tag"),
     "a key that is a list": ("? [a]\n: b", "bad_key"),
     "never closed": ("a: '" + "x\n" * (M // 3), "syntax"),
-    "separators": ("--- " * (M // 4), "not_a_mapping"),
+    "separators": ("--- " * (M // 4), "syntax"),
     "spaces": (" " * M, "not_a_mapping"),
     "words": ("- " + "x " * (M // 2 - 1), "not_a_mapping"),
     "duplicates": ("{" + "a: 1," * 20_000 + "}", "duplicate_key"),

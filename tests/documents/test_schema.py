@@ -115,7 +115,7 @@ def test_the_schema_accepts_good_documents(path: Path) -> None:
         ({"nodes": {"a": {"type": "text.shout", "memory": 3}}}, "bad_memory"),
         ({"nodes": {"a": {"type": "text.shout", "pool": ""}}}, "bad_pool"),
         ({"nodes": {"a": {"type": "text.shout", "label": 3}}}, "bad_value"),
-        ({"nodes": {"a": {"type": "text.shout", "policies": {}}}}, "not_yet"),
+        ({"nodes": {"a": {"type": "text.shout", "policies": []}}}, "bad_policies"),
         ({"edges": {"a": "b"}}, "bad_edges"),
         ({"edges": ["a => a"]}, "bad_edge"),
         ({"edges": ["a"]}, "bad_edge"),

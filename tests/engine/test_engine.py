@@ -1,6 +1,7 @@
 """Engines: what they own, runs they start, how they end (13.1)."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 import nodeloom
-from nodeloom import Engine, Graph, Node, RunFailed, node
+from nodeloom import Engine, Graph, Node, RunCancelled, RunFailed, node
 from nodeloom.errors import EngineClosed, NodeloomError, ParamsError
 from nodeloom.implicit import current_engine
 
@@ -176,8 +177,72 @@ async def test_closing_cancels_what_runs_and_awaits_it() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@node
+async def change(inputs, ctx):
+    inputs["items"].append(1)
+    inputs["deep"]["list"].append(1)
+    ctx.state["items"].append(2)
+    return {"items": len(inputs["items"])}
+
+
+async def test_what_a_node_does_to_its_inputs_is_seen_by_nobody_who_was_given_the_same() -> None:
+    """4.8: the caller and other runs have what they had."""
+    given: dict[str, Any] = {"items": [0], "deep": {"list": []}}
+    graph = Graph(change)
+    async with Engine() as engine:
+        results = await asyncio.gather(*(engine.run(graph, given) for _ in range(3)))
+        started = await engine.start(graph, given)
+        assert [result.output["items"] for result in (*results, await started.result())] == [3] * 4
+        assert await engine.call(change, given) == {"items": 3}
+        _ = [event async for event in engine.stream(graph, given)]
+    assert given == {"items": [0], "deep": {"list": []}}
+
+
+async def test_a_started_run_has_the_inputs_of_when_it_was_started() -> None:
+    """4.8: its task begins when its caller goes on, who may change what it gave."""
+    given: dict[str, Any] = {"items": [0], "deep": {"list": []}}
+    async with Engine() as engine:
+        run = await engine.start(Graph(change.copy()), given)
+        given["items"].append(9)
+        given.clear()
+        assert (await run.result()).output == {"items": 3}
+
+
+async def test_inputs_may_hold_themselves_and_share_what_they_hold() -> None:
+    """4.8: what is one list stays one list."""
+
+    @node
+    async def look(inputs):
+        return {"same": inputs["a"] is inputs["b"][0], "own": inputs["a"][0] is inputs["a"]}
+
+    loop: list[Any] = []
+    loop.append(loop)
+    shared: list[Any] = [1]
+    for _ in range(60):  # copied each time it is met, this would never end
+        shared = [shared, shared]
+    assert (await Graph(look).run({"a": loop, "b": [shared]})).output == {"same": False, "own": True}
+
+
+@pytest.mark.parametrize("word", ["metadata", "config"])
+async def test_a_node_cannot_change_what_is_given_with_a_run(word: str) -> None:
+    """13.1: the mapping is read-only; objects in it are shared, as a caller may want."""
+    mine: list[int] = []
+
+    class Change(Node):
+        async def execute(self, config, runtime):
+            given = config if word == "config" else runtime.context.metadata
+            given["list"].append(1)
+            given["other"] = 1
+
+    options: dict[str, Any] = {word: {"list": mine}}
+    result = await Graph(Change()).run(check=False, **options)
+    assert result.error is not None
+    assert "read-only" in result.error.message
+    assert mine == [1]
+
+
 async def test_a_run_in_flight_cannot_open_a_closed_engines_threads_again() -> None:
-    """13.1: a step after the end fails, with the reason."""
+    """13.1: it ends with its engine."""
     free = asyncio.Event()
 
     @node
@@ -190,7 +255,7 @@ async def test_a_run_in_flight_cannot_open_a_closed_engines_threads_again() -> N
     await asyncio.sleep(0)
     await engine.close()
     free.set()
-    with pytest.raises(RunFailed, match="EngineClosed"):
+    with pytest.raises(RunCancelled):
         await caller
     assert pool_threads() == []
 
@@ -207,19 +272,20 @@ async def test_leaving_the_block_closes_clients_and_threads() -> None:
     assert pool_threads() == []
 
 
-async def test_a_client_that_fails_to_close_does_not_keep_threads_open(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_resource_that_fails_to_close_does_not_keep_threads_open(caplog: pytest.LogCaptureFixture) -> None:
     """13.1."""
 
-    class Stubborn:
-        async def aclose(self) -> None:
-            raise OSError("will not close")
+    @contextlib.asynccontextmanager
+    async def stubborn():
+        yield "open"
+        raise OSError("will not close")
 
-    engine = Engine()
+    engine = Engine(resources={"stubborn": stubborn})
     await engine.call(blocking)
-    engine._resources["http"] = Stubborn()
+    assert await engine.resource("stubborn") == "open"
     await engine.close()
     assert pool_threads() == []
-    assert "will not close" in caplog.text
+    assert "closing resource stubborn failed" in caplog.text
 
 
 # --- the implicit engine

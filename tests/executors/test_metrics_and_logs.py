@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nodeloom import Engine, Graph, Node, Route, StepFilter, node
+from nodeloom.executors import metrics
 
 
 class Work(Node):
@@ -27,7 +28,8 @@ async def test_metrics_count_steps_attempts_durations_and_failures_by_type() -> 
     async with Engine() as engine:
         for fail in (None, ValueError, KeyError, ValueError, None):
             await engine.run(graph, {"fail": fail}, check=False)
-        figures = engine.metrics()["test.work"]
+        figures = engine.metrics()["g/work"]
+    assert figures["identifier"] == "test.work"
     assert figures["count"] == figures["attempts"] == 5
     assert figures["failures"] == {"ValueError": 2, "KeyError": 1}
     assert figures["seconds"] > 0
@@ -50,7 +52,43 @@ async def test_each_step_is_counted_once_whatever_it_returns(result: Any, watche
             _ = [event async for event in engine.stream(Graph(give))]
         else:
             await engine.run(Graph(give), check=False)
-        assert engine.metrics()["test.give"]["count"] == 1
+        assert engine.metrics()["graph/give"]["count"] == 1
+
+
+async def test_metrics_are_kept_for_each_node_of_a_type() -> None:
+    """13.2: per node; graphs of one name are one, a node by itself is one of its own name."""
+    first, second = Work(id="first"), Work(id="second")
+    first >> second
+    async with Engine() as engine:
+        for graph in (Graph(first, name="a"), Graph(second.copy(), name="b"), Graph(second.copy(), name="b")):
+            await engine.run(graph)
+        await engine.call(Work(id="alone"))
+        counts = {place: figures["count"] for place, figures in engine.metrics().items()}
+    assert counts == {"a/first": 1, "a/second": 1, "b/second": 2, "alone/alone": 1}
+
+
+async def test_another_type_in_the_same_place_has_figures_of_its_own() -> None:
+    """13.2."""
+
+    @node("test.other", id="work")
+    async def other():
+        return {}
+
+    async with Engine() as engine:
+        for each in (Work(), other, Work()):
+            await engine.run(Graph(each))
+        found = engine.metrics()
+    counts = {place: figures["count"] for place, figures in found.items()}
+    assert counts == {"graph/work": 2, "graph/work (test.other)": 1}
+
+
+async def test_figures_are_kept_of_so_many_nodes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """13.2: names of graphs may be made up, one a run."""
+    monkeypatch.setattr(metrics, "PLACES", 3)
+    async with Engine() as engine:
+        for number in range(5):
+            await engine.run(Graph(Work(), name=f"g{number}"))
+        assert list(engine.metrics()) == ["g2/work", "g3/work", "g4/work"]
 
 
 async def test_metrics_can_be_read_while_steps_run() -> None:
@@ -65,12 +103,12 @@ async def test_metrics_can_be_read_while_steps_run() -> None:
     first >> wait
     async with Engine() as engine:
         run = await engine.start(Graph(first))
-        while engine.metrics().get("test.work", {}).get("count") != 1:  # noqa: ASYNC110
+        while engine.metrics().get("graph/work", {}).get("count") != 1:  # noqa: ASYNC110
             await asyncio.sleep(0)
-        assert engine.metrics()["test.wait"]["count"] == 0
+        assert engine.metrics()["graph/wait"]["count"] == 0
         free.set()
         await run.result()
-        assert engine.metrics()["test.wait"]["count"] == 1
+        assert engine.metrics()["graph/wait"]["count"] == 1
 
 
 async def test_metrics_are_an_engines_own() -> None:

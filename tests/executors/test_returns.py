@@ -250,7 +250,7 @@ async def test_chunks_carry_their_attempt_node_and_step(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("last", [3, "text", [1], 0, ""])
+@pytest.mark.parametrize("last", [3, "text", [1], 0, "", None])
 async def test_a_last_chunk_that_is_no_mapping_is_a_type_error_naming_the_node(kind: str, last: Any) -> None:
     """1.7."""
     made = chunked(kind, [{"n": 1}, last])
@@ -262,6 +262,19 @@ async def test_a_last_chunk_that_is_no_mapping_is_a_type_error_naming_the_node(k
 async def test_a_generator_that_yields_nothing_has_no_outputs(kind: str) -> None:
     """1.7."""
     assert await chunked(kind, [])() == {}
+
+
+@pytest.mark.parametrize("isolation", ["thread", "inline"])
+async def test_what_a_generator_returns_besides_is_refused(isolation: str) -> None:
+    """1.7: what it yields last is its output, and nothing is lost without a word."""
+
+    @node(isolation=isolation)
+    def chunks():
+        yield {"n": 1}
+        return {"n": 2}
+
+    with pytest.raises(OutputError, match=r"node chunks yields.*yield \{'n': 2\} instead"):
+        await chunks()
 
 
 async def test_a_chunk_is_seen_before_the_next_is_made() -> None:

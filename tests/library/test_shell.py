@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 from pathlib import Path
@@ -257,8 +258,56 @@ async def test_output_past_the_limit_fails_though_the_command_has_ended(bench: B
 
 async def test_many_commands_at_once_leave_no_process_and_no_pipe(bench: Bench) -> None:
     await bench.run(ShellRun(argv=["true"]))
-    before = psutil.Process().num_fds()
+    before, there = psutil.Process().num_fds(), psutil.Process().children()
     results = await asyncio.gather(*[bench.run(ShellRun(argv=["echo", str(n)])) for n in range(40)])
     assert [result["stdout"] for result in results] == [f"{n}\n" for n in range(40)]
     assert psutil.Process().num_fds() <= before
-    assert psutil.Process().children() == []
+    assert psutil.Process().children() == there
+    assert [child.cmdline()[-1] for child in there].count("nodeloom-keeper") == 1
+
+
+ALONE = """
+import asyncio, sys
+from nodeloom.library import ShellRun, keeper
+stubborn = "trap '' TERM; sh -c 'sleep 60; true' $0 & wait"
+async def main():
+    running = asyncio.create_task(ShellRun(argv=["sh", "-c", stubborn, sys.argv[1]])())
+    while not keeper._keeper._groups:
+        await asyncio.sleep(0.01)
+    print("kept", flush=True)
+    await running
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_process_that_is_killed_leaves_nothing_of_its_commands(number: int, tmp_path: Path) -> None:
+    """7.2: no orphan, though it could not run any code of its own, and the commands ignore SIGTERM."""
+    mark = str(tmp_path)
+    alone = await asyncio.create_subprocess_exec(PYTHON, "-c", ALONE, mark, stdout=asyncio.subprocess.PIPE)
+    assert alone.stdout is not None
+    try:
+        async with asyncio.timeout(20):
+            assert await alone.stdout.readline() == b"kept\n"
+        await until(lambda: len(left(mark)) == 3, 20)
+        (keeper,) = [each for each in psutil.Process(alone.pid).children() if each.cmdline()[-1] == "nodeloom-keeper"]
+        alone.send_signal(number)
+        assert await alone.wait() == -number
+    finally:
+        if alone.returncode is None:
+            alone.kill()
+    await until(lambda: left(mark) == [], 20)
+    await until(lambda: not keeper.is_running() or keeper.status() == psutil.STATUS_ZOMBIE, 20)
+
+
+async def test_a_keeper_that_was_ended_is_replaced(bench: Bench, tmp_path: Path) -> None:
+    def keepers() -> list[psutil.Process]:
+        return [child for child in psutil.Process().children() if child.cmdline()[-1:] == ["nodeloom-keeper"]]
+
+    await bench.run(ShellRun(argv=["true"]))
+    (first,) = keepers()
+    first.kill()
+    await until(lambda: first.status() == psutil.STATUS_ZOMBIE)
+    await bench.run(ShellRun(argv=["true"]))
+    (second,) = keepers()
+    assert second != first

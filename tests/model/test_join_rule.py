@@ -297,6 +297,23 @@ def test_a_late_token_that_waits_elsewhere_does_not_keep_its_quorum_waiting_eith
     assert live == [2]
 
 
+def test_a_loop_around_a_quorum_does_not_wait_for_those_who_are_late() -> None:
+    """3.1, 3.4: what is late is dropped at the quorum, so it cannot reach the head of the loop behind it."""
+    graph = build("s>h h>a h>b h>c a>q b>q c>q q?h q~e", {"q": counts("n")}, {"q?h": below("n", 3)}, QUORUM)
+    driven = drive(graph, "s", "h", "a", "b", "q", "e")
+    told = [note.type for note in driven.notes if note.node in "hq"]
+    assert told == [*["join_started"] * 6, *["arrival_dropped"] * 3]
+
+
+def test_a_join_behind_a_quorum_waits_for_a_late_token_that_can_come_by_another_way() -> None:
+    """3.1, 3.4: only the ways through the quorum are closed to it."""
+    graph = build("a>b a>c a>l b>q c>q l>m m>q m?j q>j j>z", conditions={"m?j": never}, joins=QUORUM)
+    driven = drive(graph, "a", "b", "c", "q", "l")
+    order = [seen.node for seen in driven.seen]
+    assert order.index("m") < order.index("j")
+    assert driven.run.dropped == 1
+
+
 def test_a_token_that_was_late_when_waiting_elsewhere_is_late() -> None:
     """3.4: live tokens wait, too."""
     graph = build("a>b a>c a>l a>m b>q c>q l>j m>j j>q q>z", joins=QUORUM)

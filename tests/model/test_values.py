@@ -12,7 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeloom.model.values import EMPTY, Gathered, Lent, Values, freeze, lend, merge, owned, writable
+from nodeloom.errors import OutputError
+from nodeloom.model.values import (
+    EMPTY,
+    Gathered,
+    Lent,
+    Values,
+    freeze,
+    handed,
+    lend,
+    merge,
+    owned,
+    sealed,
+    writable,
+)
 
 CHANGES: dict[str, Any] = {
     "set": lambda x: x.__setitem__("a", 2),
@@ -114,7 +127,7 @@ def test_copies_are_plain_dicts_of_ones_own() -> None:
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 def test_lent_containers_are_copied_when_first_read(read: Any) -> None:
     """4.8: whatever way they are read, and whatever kind of container they are."""
-    for shared in ([1, [2]], {"a": [1]}, {1, 2}, freeze({"a": [1]})):
+    for shared in ([1, [2]], {"a": [1]}, {1, 2}, ([1], 2), freeze({"a": [1]})):
         source = freeze({"k": shared})
         mine = lend(source)
         assert read(mine) == shared
@@ -179,6 +192,59 @@ def test_a_view_in_an_output_is_a_snapshot() -> None:
     merge(state, {"k": 2})
     assert frozen["before"] == {"k": 1}
     assert type(frozen["gathered"]) is list
+
+
+def test_what_holds_no_view_is_taken_as_it_is() -> None:
+    """4.8: nothing is copied where the next node owns what it receives."""
+    for mine in ([1, [2]], {"a": {"b": [1]}}, ([1],), [{"a": 1}] * 100):
+        assert freeze({"k": mine})["k"] is mine
+
+
+@pytest.mark.parametrize("key", [1, None, ("a",), b"a"], ids=repr)
+def test_a_name_that_is_no_text_is_refused(key: Any) -> None:
+    """1.7: names sort at a join, and are attributes; below the top, keys are the author's."""
+    with pytest.raises(OutputError, match=r"names of inputs and outputs are texts, not .*\("):
+        freeze({"a": 1, key: 2})
+    assert freeze({"a": {key: 2}})["a"] == {key: 2}
+
+
+def test_a_copy_keeps_what_is_one_thing_one_thing() -> None:
+    """4.8: copied each time it is met, a value that shares what it holds would grow without end."""
+    inner: list[Any] = [1]
+    for _ in range(60):
+        inner = [inner, inner]
+    own = owned({"a": inner, "b": (inner, inner)})
+    assert own["a"] is own["b"][0] is own["b"][1]
+    assert own["a"] is not inner
+    loop: dict[str, Any] = {"list": []}
+    loop["list"].append((loop,))
+    own = owned(loop)
+    assert own["list"][0][0] is own
+
+
+def test_what_a_caller_hands_over_stays_its_own() -> None:
+    """4.8."""
+    given: dict[str, Any] = {"n": 1, "list": [[1]], "deep": {"set": {1}}, "pair": ([1],), "frozen": freeze({"l": [1]})}
+    kept = copy.deepcopy(given)
+    mine = handed(given)
+    mine["list"][0].append(2)
+    mine["deep"]["set"].add(2)
+    mine["pair"][0].append(2)
+    mine["frozen"]["l"].append(2)
+    assert given == kept
+    assert type(mine) is Values
+
+
+def test_what_is_sealed_cannot_be_changed_anywhere() -> None:
+    """1.1: as the metadata of an edge."""
+    given: dict[str, Any] = {"list": [{"a": [1]}], "set": {1}, "items": 3}
+    own = sealed(given)
+    given["list"].append(2)
+    assert own == {"list": ({"a": (1,)},), "set": {1}, "items": 3}
+    assert own.items == 3
+    with pytest.raises(TypeError):
+        own["list"][0]["b"] = 1
+    assert json.loads(json.dumps({**own, "set": None}))["list"] == [{"a": [1]}]
 
 
 KEYS = st.sampled_from(["a", "items", "keys", "__class__", "x y", ""])

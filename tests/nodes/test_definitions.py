@@ -92,6 +92,60 @@ def test_repeating_an_edge_adds_nothing() -> None:
     assert [edge.kind for edge in Graph(a).edges] == ["always", "when", "otherwise", "error"]
 
 
+def test_what_was_given_to_a_graph_may_change_and_what_a_graph_shows_may_not() -> None:
+    """1.1, 2.8: nodes, edges, their metadata, outputs and inputs are as they were compiled."""
+    a, b = make("a"), make("b")
+    metadata: dict[str, Any] = {"tags": ["x"], "deep": {"n": 1}}
+    outputs: dict[str, Any] = {"k": [1]}
+    inputs: dict[str, Any] = {"n": {"type": "integer", "default": 1}}
+    a.goto(b, metadata=metadata)
+    graph = Graph(a, outputs=outputs, inputs=inputs)
+    metadata["tags"].append("y")
+    metadata["deep"].clear()
+    outputs["k"].append(2)
+    inputs["n"]["default"] = 9
+    shown: Any = graph.edges[0].metadata
+    assert shown == {"tags": ("x",), "deep": {"n": 1}}
+    for change in (
+        lambda: graph.nodes.pop("a"),  # type: ignore[attr-defined]
+        lambda: graph.nodes.update(c=make("c")),  # type: ignore[attr-defined]
+        lambda: shown.update(other=1),
+        lambda: shown["tags"].append("z"),
+        lambda: shown["deep"].update(n=2),
+        lambda: setattr(graph, "max_steps", 5),
+        lambda: setattr(graph, "name", "other"),
+    ):
+        with pytest.raises((TypeError, AttributeError)):
+            change()
+    graph.output_templates["k"].append(3)  # type: ignore[index]
+    assert graph.run_sync().output == {"k": [1]}
+    assert graph.check_inputs({}) == {"n": 1}
+
+
+async def test_what_a_run_gives_out_is_not_the_graphs() -> None:
+    """1.1: constants of `outputs` and defaults of `inputs` are each run's own."""
+
+    @node
+    async def change(inputs):
+        inputs["list"].append(1)
+        return {"list": inputs["list"]}
+
+    graph = Graph(change, outputs={"k": [1]}, inputs={"list": {"type": "any", "default": []}})
+    for _ in range(2):
+        result = await graph.run()
+        result.output["k"].append(2)
+        assert result.outputs["change"] == {"list": [1]}
+    assert (await graph.run()).output == {"k": [1]}
+    assert graph.check_inputs({})["list"] is not graph.check_inputs({})["list"]
+
+
+def test_setting_something_on_a_graph_says_what_to_do() -> None:
+    """1.1."""
+    graph = Graph(make("a"), name="g")
+    with pytest.raises(FrozenDefinition, match=r"max_steps of graph g cannot be set.*make another one"):
+        graph.max_steps = 5
+
+
 class Keeper(Node):
     async def work(self, inputs):
         self.last = inputs

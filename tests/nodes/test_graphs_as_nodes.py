@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from nodeloom import Field, Graph, GraphError, Params, RunFailed, State, add, node
+from nodeloom import Field, Graph, GraphError, Params, Route, RunFailed, State, add, node
 from nodeloom.errors import ParamsError
 
 
@@ -232,6 +232,22 @@ async def test_strict_routing_fails_a_run_whose_way_ends() -> None:
     c.on(n=2) >> d
     with pytest.raises(RunFailed, match="strict_routing"):
         await Graph(c, strict_routing=True).run({"n": 1})
+
+
+@pytest.mark.parametrize("returned", [{"n": 1}, None, Route({"n": 1}), Route()], ids=repr)
+async def test_strict_routing_fails_a_run_whose_routes_go_nowhere(returned: Any) -> None:
+    """2.4: edges that only a Route takes are edges; what the step returned is kept."""
+
+    @node
+    async def a():
+        return returned
+
+    a.may_route(echo("b"))
+    strict = Graph(a, strict_routing=True)
+    result = await strict.run(check=False)
+    assert (result.status, result.error.type) == ("failed", "RoutingError")  # type: ignore[union-attr]
+    assert set(result.outputs) == {"a"}
+    assert (await Graph(a.copy(id="free"), strict_routing=True).run()).status == "completed"
 
 
 # --- inputs

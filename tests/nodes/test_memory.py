@@ -1,6 +1,7 @@
 """A node's own memory, and the store that steps coordinate through (4.1, 4.7)."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -352,4 +353,115 @@ async def test_a_failure_of_the_run_leaves_what_was_committed() -> None:
         with pytest.raises(RunFailed):
             await engine.run(Graph(write))
         async with engine.shared.transaction() as t:
+            assert t["n"] == 1
+
+
+def count_up(name: str, **settings: Any) -> Any:
+    @node(id=name, **settings)
+    def count_up(ctx):
+        with ctx.shared.transaction() as t:
+            seen = t.get("n", 0)
+            threading.Event().wait(0.001)  # others would come between, if they could
+            t["n"] = seen + 1
+        return {"n": seen + 1}
+
+    return count_up
+
+
+async def test_plain_nodes_on_threads_take_turns_with_those_on_the_loop() -> None:
+    """4.1: `with` on a thread, `async with` on the loop; each sees and changes the store alone."""
+
+    @node
+    async def on_the_loop(ctx):
+        async with ctx.shared.transaction() as t:
+            seen = t.get("n", 0)
+            await asyncio.sleep(0.001)
+            t["n"] = seen + 1
+        return {"n": seen + 1}
+
+    graphs = [Graph(count_up("on_a_thread")), Graph(on_the_loop)]
+    async with Engine(pools={"default": 4}) as engine:
+        results = await asyncio.gather(*(engine.run(graphs[n % 2]) for n in range(40)))
+        assert sorted(result.output["n"] for result in results) == list(range(1, 41))
+
+
+async def test_a_transaction_on_a_thread_undoes_what_fails_inside_and_goes_on_with_the_next() -> None:
+    """4.1."""
+
+    @node
+    def fail(ctx):
+        with ctx.shared.transaction() as t:
+            t["n"] = 5
+            raise ValueError("no")
+
+    async with Engine() as engine:
+        assert (await engine.run(Graph(fail), check=False)).status == "failed"
+        assert (await engine.run(Graph(count_up("on_a_thread")))).output == {"n": 1}
+
+
+async def test_a_step_that_holds_a_transaction_cannot_wait_for_itself() -> None:
+    """4.1: neither in its own task nor on a thread that it waits for, nor twice on a thread; it is told so."""
+
+    def inner(ctx):
+        with ctx.shared.transaction():
+            return {}
+
+    @node
+    async def on_the_loop(ctx):
+        async with ctx.shared.transaction(), ctx.shared.transaction():
+            return {}
+
+    @node
+    async def through_a_thread(ctx):
+        async with ctx.shared.transaction():
+            return await ctx.offload(inner, ctx)
+
+    @node
+    def on_a_thread(ctx):
+        with ctx.shared.transaction():
+            return inner(ctx)
+
+    async with Engine() as engine:
+        for each in (on_the_loop, through_a_thread, on_a_thread):
+            async with asyncio.timeout(5):
+                result = await engine.run(Graph(each), check=False)
+            assert result.error is not None
+            assert "is open in this step already" in result.error.message
+        assert (await engine.run(Graph(count_up("free")))).output == {"n": 1}
+
+
+async def test_a_run_that_was_started_inside_a_transaction_waits_for_its_end() -> None:
+    """4.1: it is another one, which inherits nothing."""
+    async with Engine() as engine:
+        async with engine.shared.transaction() as t:
+            run = await engine.start(Graph(count_up("on_a_thread")))
+            await asyncio.sleep(0.01)
+            t["n"] = 7
+        assert (await run.result()).output == {"n": 8}
+
+
+async def test_a_plain_transaction_on_the_loop_is_refused() -> None:
+    """4.1: it would block everybody, and the one it waits for."""
+    async with Engine() as engine:
+        result = await engine.run(Graph(count_up("inline", isolation="inline")), check=False)
+        assert result.error is not None
+        assert "write `async with`" in result.error.message
+
+
+async def test_who_stops_waiting_for_a_transaction_does_not_keep_the_others_waiting() -> None:
+    """4.1: cancelled while it waits, or at the moment when its turn comes."""
+    async with Engine() as engine:
+
+        async def enter() -> None:
+            async with engine.shared.transaction() as t:
+                t["n"] = t.get("n", 0) + 1
+
+        async with engine.shared.transaction():
+            waiting = [asyncio.create_task(enter()) for _ in range(3)]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+        waiting[1].cancel()  # its turn has come, and it does not know yet
+        await asyncio.wait(waiting)
+        assert [each.cancelled() for each in waiting] == [True, True, False]
+        async with asyncio.timeout(5), engine.shared.transaction() as t:
             assert t["n"] == 1

@@ -367,3 +367,29 @@ print(count)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) == 0
+
+
+@pytest.mark.parametrize(
+    ("spelling", "asked", "right"),
+    [
+        ("work", "inputs", "self, inputs"),
+        ("work", "", "self"),
+        ("work", "*, ctx", "self, ctx"),
+        ("execute", "state, config", "self, state, config"),
+    ],
+)
+def test_a_method_without_self_is_told_how_to_write_it(spelling: str, asked: str, right: str) -> None:
+    """1.5: it would be handed the node in the place of what it asks for."""
+    with pytest.raises(SignatureError, match=rf"made takes no self.*write def {spelling}\({right}\)"):
+        write(f"class made(Node):\n    async def {spelling}({asked}):\n        return {{}}\n")
+
+
+async def test_a_callable_in_the_place_of_work_is_handed_what_it_asks_for() -> None:
+    """1.5: it is no method, so nothing stands before what it asks for."""
+
+    class Give:
+        def __call__(self, inputs):
+            return {"n": inputs["n"] + 1}
+
+    made = write("class made(Node):\n    work = give\n", give=Give())
+    assert await made()({"n": 1}) == {"n": 2}

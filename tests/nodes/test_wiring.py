@@ -92,7 +92,7 @@ def test_otherwise_error_and_route_edges_chain_too() -> None:
     assert list(a.may_route(e)) == [e]
     graph = Graph(a)
     assert [edge.kind for edge in graph.edges] == ["when", "otherwise", "error", "route"]
-    assert graph.edges[2].errors == ("TimeoutError", "Refused")
+    assert graph.edges[2].errors == ("builtins.TimeoutError", "Refused")
 
 
 def test_goto_takes_an_expression_a_predicate_or_nothing_and_gives_its_target() -> None:

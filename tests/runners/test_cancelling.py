@@ -164,7 +164,7 @@ def open_files() -> int:
 
 
 def busy(engine: Engine) -> list[str]:
-    return [name for pool in engine._pools.values() for name in pool.abandoned.elements()]
+    return list(engine.pool("default").abandoned.elements())
 
 
 @pytest.mark.parametrize("shape", SHAPES)

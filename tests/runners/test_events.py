@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodeloom import Event, Graph, RunFailed, node
+from nodeloom import Event, Graph, Node, RunFailed, node
 from nodeloom.model import advance as core
 
 
@@ -124,6 +124,27 @@ async def test_a_run_that_fails_ends_with_its_error() -> None:
     assert events[-2]["caught_by"] == []
 
 
+@pytest.mark.parametrize("strict", [False, True])
+async def test_a_way_on_that_cannot_be_told_leaves_its_step_completed(strict: bool) -> None:
+    """2.3, 2.4: the step is told as completed, its `on_finish` is called, and the run fails with the reason."""
+    finished: list[Any] = []
+
+    class Say(Node):
+        async def work(self):
+            return {"n": 1}
+
+        async def on_finish(self, result):
+            finished.append(dict(result))
+
+    a = Say(id="a")
+    a.on("output.n > 3" if strict else "output.n > 'x'") >> say("b")
+    events = await events_of(Graph(a, strict_routing=strict))
+    assert told(events) == ["run_started", "step_started a", "step_completed a", "run_failed"]
+    assert events[2]["outputs"] == {"n": 1}
+    assert events[-1]["error"]["type"] == "RoutingError"
+    assert finished == [{"n": 1}]
+
+
 async def test_an_ended_branch_is_told() -> None:
     """2.4."""
     a = say("a")
@@ -219,7 +240,7 @@ async def test_without_a_watcher_nothing_is_noted(monkeypatch: pytest.MonkeyPatc
         made.append(args)
         return Event(*args)
 
-    monkeypatch.setattr("nodeloom.nodes.context.Event", counted)
+    monkeypatch.setattr("nodeloom.nodes.live.Event", counted)
     a, b = say("a"), say("b")
     a.on(a=2) >> b
     runs: list[Any] = []

@@ -1,19 +1,23 @@
 """Error edges, and what becomes of a run that fails (2.5, 2.6)."""
 
 import asyncio
+import socket
 import threading
 import traceback
 from typing import Annotated, Any
 
 import pytest
 
-from nodeloom import Engine, Graph, Node, RunFailed, State, node
-from nodeloom.errors import StepError
+from nodeloom import Engine, Graph, Node, Quorum, RunFailed, State, node
+from nodeloom.errors import QuorumNotReached, StateConflict, StepError
 
 
 class Refused(ConnectionError):
     code = "refused_by_peer"
     retryable = True
+
+
+TimeoutOfAnother = type("TimeoutError", (Exception,), {"__module__": "another.library"})
 
 
 class Fail(Node):
@@ -46,18 +50,54 @@ class Caught(Node):
         (Refused, ConnectionError("c"), False),
         ("timeouterror", TimeoutError("t"), False),
         (StepError, Refused("r"), False),
+        ("builtins.TimeoutError", TimeoutError("t"), True),
+        (TimeoutError, TimeoutOfAnother("t"), False),
+        (TimeoutOfAnother, TimeoutError("t"), False),
+        (TimeoutOfAnother, TimeoutOfAnother("t"), True),
+        ("TimeoutError", TimeoutOfAnother("t"), True),
+        ("another.library.TimeoutError", TimeoutOfAnother("t"), True),
+        (asyncio.TimeoutError, TimeoutError("t"), True),
+        (socket.timeout, TimeoutError("t"), True),
     ],
 )
 async def test_an_error_edge_catches_by_class_by_name_and_by_base_class(
     edge: Any, error: Exception, caught: bool
 ) -> None:
-    """2.5."""
+    """2.5: a class is that class, whatever others are called; a document keeps that."""
     fail, sorry = Fail(error), Caught(id="sorry")
     fail.on_error(edge) >> sorry
     result = await Graph(fail).run({"n": 1}, check=False)
     assert (result.status == "completed") is caught
     if caught:
         assert result.output["inputs"] == {"n": 1}
+
+
+@pytest.mark.parametrize("edge", [QuorumNotReached, StepError, Exception, "QuorumNotReached"])
+async def test_an_error_edge_catches_what_the_runtime_itself_fails_a_step_with(edge: Any) -> None:
+    """2.5, 3.4: by class, base class and name, as any other error."""
+    first, meet = Caught(id="first"), Caught(id="meet", join=Quorum(2))
+    first >> meet
+    meet.on_error(edge) >> Caught(id="sorry")
+    result = await Graph(first).run()
+    assert result.output["error"]["type"] == "QuorumNotReached"
+
+
+class Counted(State):
+    n: int = 0
+
+
+@pytest.mark.parametrize("edge", [StateConflict, StepError, "StateConflict"])
+async def test_an_error_edge_catches_a_conflict_of_branches(edge: Any) -> None:
+    """2.5, 4.5."""
+
+    class Count(Node):
+        async def work(self, ctx):
+            return {"n": ord(ctx.node_id)}
+
+    a, b, c, meet = Count(id="a"), Count(id="b"), Count(id="c"), Caught(id="meet")
+    a >> [b, c] >> meet
+    meet.on_error(edge) >> Caught(id="sorry")
+    assert (await Graph(a, state=Counted).run()).output["error"]["type"] == "StateConflict"
 
 
 async def test_an_error_edge_without_types_catches_any_failure() -> None:

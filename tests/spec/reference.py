@@ -22,6 +22,8 @@ READINGS (where the rules leave room)
     node's on_error edges apply (the token then carries the merged history). The step counts for max_steps.
  l  RoutingError (a failing condition, or strict_routing) is the run's failure: no on_error edge, no e.
  m  An error edge is not an "outgoing edge" for 2.4, and a Route may not use one.
+ o  A token that is late for a quorum is dropped on arriving there (3.4), so it can reach (3.1) only what does not
+    lie behind that quorum: a loop around a quorum does not wait, round by round, for whoever was too slow.
  n  The merge keeps writes that lost to a later edge without having been seen by the winner: they are part of
     the history (4.4 to the letter), can win a later merge, and such merges are listed in `contested`.
 """
@@ -143,14 +145,14 @@ class SpecGraph:
         join = self.node(node_id).join
         return join[1] if isinstance(join, tuple) else None
 
-    def reaches(self, source: str, target: str) -> bool:
-        """3.1 (reading a): a path of at least one edge, by plain search."""
+    def reaches(self, source: str, target: str, late: frozenset[str] = frozenset()) -> bool:
+        """3.1, 3.4 (readings a, o): a path of at least one edge that enters none of the quorums a token is late for."""
         found: set[str] = set()
         todo = [source]
         while todo:
             here = todo.pop()
             for edge in self.edges:
-                if edge.source == here and edge.target not in found:
+                if edge.source == here and edge.target not in found | late:
                     found.add(edge.target)
                     todo.append(edge.target)
         return target in found
@@ -469,15 +471,16 @@ class _Run:
             self.waiting[node] = [replace(token, late=token.late | late_at(node)) for token in tokens]
 
     def blocked_by_running(self, join: str) -> bool:
-        """3.1: a running step can still reach the join (one that is late for a quorum no longer counts)."""
-        return any(join not in step.late and self.graph.reaches(step.node, join) for step in self.running)
+        """3.1: a running step can still reach the join (reading o)."""
+        return any(self.graph.reaches(step.node, join, step.late) for step in self.running)
 
     def blocking_joins(self, join: str) -> set[str]:
-        """3.1: the other joins where arrivals wait that can still reach this one."""
+        """3.1: the other joins where arrivals wait that can still reach this one (readings e, o)."""
         return {
             other
             for other, tokens in self.waiting.items()
-            if other != join and self.graph.reaches(other, join) and not all(join in token.late for token in tokens)
+            if other != join
+            and self.graph.reaches(other, join, frozenset.intersection(*[token.late for token in tokens]))
         }
 
     def movable_join(self) -> str | None:

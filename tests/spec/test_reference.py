@@ -361,6 +361,22 @@ def test_any() -> None:
     assert result.state == {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}
 
 
+def test_late_tokens_do_not_keep_a_loop_around_their_quorum_waiting() -> None:
+    """3.1, 3.4 (reading o): the head of the loop starts again while the late step still runs."""
+    text = "s>h h>a h>b h>l a>q b>q l>q q?h q~e"
+    graph = build(text, {"q": counts("n")}, {"q?h": below("n", 3)}, {"q": ("quorum", 2)})
+    order = preferring("s", "h", "a", "b", "q", "e")
+    running: list[set[str]] = []
+
+    def watch(steps: Sequence[RunningStep]) -> int:
+        running.append({step.node for step in steps})
+        return int(order(steps))
+
+    result = run(graph, {}, watch)
+    assert (result.status, result.counts["h"], len(result.dropped)) == ("completed", 3, 3)
+    assert running.count({"h", "l"}) == 2
+
+
 def test_quorum_and_late_tokens() -> None:
     """3.4: starts at the nth arrival; late tokens and their descendants are dropped when they arrive."""
     graph = build("a>b a>c a>d b>q c>q d>x x>q q>z", joins={"q": ("quorum", 2)})

@@ -40,6 +40,10 @@ class RunOptions:
     max_steps: Annotated[
         int | None, Parameter(metavar="N", help="End the run after this many steps, whatever the graph says.")
     ] = None
+    grace: Annotated[
+        float,
+        Parameter(metavar="SECONDS", help="How long the run may take to end after SIGTERM; 10 by default."),
+    ] = 10.0
     run_id: Annotated[str | None, Parameter(metavar="ID", help="A name for the run; made up by default.")] = None
     file_root: Annotated[
         list[Path] | None,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import gc
+import logging
 import signal
 import sys
 from collections.abc import Mapping
@@ -12,17 +15,18 @@ from typing import Any, TextIO
 import msgspec
 
 from ..engine import Engine
-from ..errors import GraphError, ParamsError, RunFailed
+from ..errors import GraphError, ParamsError, RunCancelled, RunFailed
 from ..model.run import RunResult
 from ..nodes.event import Event
 from ..nodes.graph import Graph
+from ..runners.left import Left
+from ..runners.signals import Signals, end_in_time
 from .inputs import read_inputs
 from .options import RunOptions
 from .output import write_json, write_line
 from .progress import Display, Silent, display_for, logging_to_stderr
 from .report import FAILED, WRONG, UsageError, fail, failure_of, problems_paragraph
-from .signals import Interrupts, end_in_time
-from .tally import Tally
+from .tally import Tally, seconds_text
 from .targets import inputs_problem, load_graph, parse_target
 
 __all__ = ["run_command"]
@@ -34,6 +38,7 @@ PERIOD = 0.1
 def run_command(text: str, options: RunOptions) -> int:
     """Run the graph that a target names; gives the exit code."""
     _check(options)
+    atexit.register(gc.freeze)  # else an interpreter that ends looks through all it holds once more: 0.2 s
     target = parse_target(text)
     inputs = read_inputs(options.input or (), options.inputs)
     output = sys.stdout
@@ -56,6 +61,8 @@ def _check(options: RunOptions) -> None:
         raise UsageError(f"--as {options.kind}: there is no such way to run; there is --as graph")
     if options.max_steps is not None and options.max_steps < 1:
         raise UsageError(f"--max-steps {options.max_steps}: give a whole number from 1")
+    if not options.grace >= 0:
+        raise UsageError(f"--grace {options.grace:g}: give seconds, from 0")
     for root in options.file_root or ():
         if not root.is_dir():
             raise UsageError(f"--file-root {root}: there is no such folder")
@@ -84,26 +91,28 @@ class Command:
         quiet = options.quiet or options.json
         self._display: Display = display_for(self._tally, quiet=quiet, verbose=options.verbose)
         self._task: asyncio.Task[RunResult] | None = None
-        self._stopped: list[str] = []
+        self._engine = Engine(file_roots=[*(options.file_root or ())] or None)
+        self._ending: asyncio.Task[tuple[Left, ...]] | None = None
+        self._left: tuple[Left, ...] = ()
         self._broken: OSError | None = None
 
     async def run(self) -> int:
         """Run to the end; gives the exit code."""
-        engine = Engine(file_roots=[*(self._options.file_root or ())] or None)
-        with Interrupts(asyncio.get_running_loop(), self._stop) as interrupts:
-            async with engine:
+        with Signals(asyncio.get_running_loop(), self._stop) as signals:
+            async with self._engine as engine:
                 watch = self._watch
                 work = engine.run(self._graph, self._inputs, run_id=self._options.run_id, watch=watch)
                 self._task = asyncio.create_task(work)
                 self._task.add_done_callback(_seen)
                 await self._shown(self._task)
+                if self._ending is not None:
+                    self._left = await self._ending
         if self._broken is not None:
             await asyncio.gather(self._task, return_exceptions=True)
             raise self._broken
-        code = self._ended(self._task, interrupts)
-        abandoned = [name for name, count in engine.pool("default").abandoned.items() if count]
-        if abandoned or interrupts.received is not None:
-            end_in_time(code, 0.5 if abandoned else 5.0, abandoned)
+        code = self._ended(self._task, signals)
+        if signals.received is not None:
+            end_in_time(code, 5.0)
         return code
 
     async def _shown(self, task: asyncio.Task[RunResult]) -> None:
@@ -133,20 +142,25 @@ class Command:
                 self._task.cancel()
 
     def _stop(self, number: int) -> None:
+        """The first signal: Ctrl-C cancels the run, SIGTERM gives it the grace to end (6.3)."""
         if self._task is None or self._task.done():
             return
-        self._stopped = self._tally.running()
-        running = ", ".join(self._stopped) or "the run"
+        grace = self._options.grace if number == signal.SIGTERM else 0.0
+        running = ", ".join(self._tally.running()) or "the run"
         hint = "; Ctrl-C again ends at once" if number == signal.SIGINT else ""
-        print(f"nodeloom: stopping {running}{hint}", file=sys.stderr, flush=True)
-        self._task.cancel()
+        wait = f", which may take up to {seconds_text(grace)} to end" if grace else ""
+        print(f"nodeloom: stopping {running}{wait}{hint}", file=sys.stderr, flush=True)
+        logging.getLogger("nodeloom.engine").setLevel(logging.ERROR)  # what is left is said at the end
+        self._ending = asyncio.create_task(self._engine.stop(grace=grace))
 
-    def _ended(self, task: asyncio.Task[RunResult], interrupts: Interrupts) -> int:
+    def _ended(self, task: asyncio.Task[RunResult], signals: Signals) -> int:
         if task.cancelled():
-            self._write_result(RunResult(self._tally.run_id, "cancelled", *_nothing(), self._tally.steps))
-            running = f" while {', '.join(self._stopped)} ran" if self._stopped else ""
-            return fail(f"{_signal_name(interrupts.received)}: the run was cancelled{running}", interrupts.code)
+            return fail("the run was cancelled", signals.code)
         error = task.exception()
+        if isinstance(error, RunCancelled):
+            self._write_result(error.result)
+            what = _unfinished(error.result, self._left)
+            return fail(f"{_signal_name(signals.received)}: {what}", signals.code)
         if isinstance(error, RunFailed):
             self._write_result(error.result)
             return fail(failure_of(error), FAILED, error)
@@ -173,10 +187,13 @@ def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def _nothing() -> tuple[Any, Any, Any]:
-    from ..model.values import EMPTY
-
-    return EMPTY, EMPTY, EMPTY
+def _unfinished(result: RunResult, left: tuple[Left, ...]) -> str:
+    """What a signal kept the run from ending."""
+    nodes = list(dict.fromkeys(step.node for each in left for step in each.steps))
+    running = f" while {', '.join(nodes)} ran" if nodes else ""
+    return (
+        f"the run was cancelled{running}\n  run {result.run_id}, after {result.steps:,} step{'s' * (result.steps != 1)}"
+    )
 
 
 def _signal_name(number: int | None) -> str:

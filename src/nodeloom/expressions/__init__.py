@@ -18,7 +18,7 @@ Precedence, from loose to tight: `if else`, `or`, `and`, `not`, comparison, `+ -
 from __future__ import annotations
 
 from nodeloom.expressions.contradictions import never_holds
-from nodeloom.expressions.expression import Expression, parse
+from nodeloom.expressions.expression import Expression, name_problem, parse
 from nodeloom.expressions.functions import FUNCTIONS, Function
 from nodeloom.expressions.keywords import OPERATORS, from_keywords
 from nodeloom.expressions.literals import literal
@@ -42,6 +42,7 @@ __all__ = [
     "from_keywords",
     "has_template",
     "literal",
+    "name_problem",
     "never_holds",
     "parse",
     "path_text",

@@ -12,19 +12,25 @@ from typing import Any
 from nodeloom.errors import ExpressionError, ExpressionLimit, ExpressionTypeError
 from nodeloom.expressions.closures import (
     Fault,
+    Link,
     coalesce,
     compare,
     compare_chain,
+    compare_costly,
     compare_literal,
     constant,
+    key_equals,
     many_keys,
+    match_literal,
     one_key,
     read_name,
 )
+from nodeloom.expressions.costs import cost_of, is_literal, size, weight_of
 from nodeloom.expressions.functions import FUNCTIONS
 from nodeloom.expressions.lookups import Evaluator, Scope, explain_missing, look_up
+from nodeloom.expressions.meter import FREE, HEAVY, charge
 from nodeloom.expressions.missing import MISSING
-from nodeloom.expressions.operations import ARITHMETIC, RELATIONS, Operation, failure, negate, truth
+from nodeloom.expressions.operations import ARITHMETIC, RELATIONS, failure, negate, truth
 from nodeloom.expressions.patterns import compile_pattern
 from nodeloom.expressions.syntax import (
     Arithmetic,
@@ -52,10 +58,13 @@ class Compiler:
 
     Args:
         text: the author's text, for the errors of the closures.
+
+    Attributes: `costly` the weight of the costly operations that were compiled so far.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.costly = 0
 
     def build(self, node: Node) -> Evaluator:
         """The closure of a tree.
@@ -176,30 +185,54 @@ class Compiler:
 
     def comparison(self, first: Node, steps: tuple[Step, ...]) -> Evaluator:
         left = self.build(first)
-        links = [self.link(step) for step in steps]
-        if len(links) > 1:
-            return compare_chain(left, links)
-        literal = _literal_operand(steps[0])
-        if literal is not None:
-            relation, fixed = literal
-            return compare_literal(left, relation, fixed, links[0][2])
-        return compare(left, *links[0])
+        step, *further = steps
+        if further:
+            lefts = (first, *(step.operand for step in steps))
+            return compare_chain(left, [self.link(one, step) for one, step in zip(lefts, steps, strict=False)])
+        if step.operator.endswith("matches") and isinstance(step.operand, Constant):
+            return self.literal_match(left, step, step.operand.value)
+        relation, operand, fault, cost = self.link(first, step)
+        if cost is not None:
+            return compare_costly(left, relation, operand, fault, cost)
+        if not is_literal(step.operand):
+            return compare(left, relation, operand, fault)
+        if step.operator == "==" and isinstance(first, Lookup) and isinstance(first.target, Name):
+            (key, *others) = first.keys
+            if not others and isinstance(key, Constant):
+                return key_equals(first.target.name, key.value, operand({}), fault)
+        return compare_literal(left, relation, operand({}), fault)
 
-    def link(self, step: Step) -> tuple[Operation, Evaluator, Fault]:
-        def fault(error: Exception, left: Any, right: Any) -> ExpressionError:
-            return self.failed(error, step, left, right)
+    def literal_match(self, left: Evaluator, step: Step, pattern: Any) -> Evaluator:
+        """`x matches 'a+'`: the pattern is compiled once, and a short text costs no more than its search."""
+        self.costly += HEAVY
+        compiled = compile_pattern(pattern) if isinstance(pattern, str) else None
+        return match_literal(left, compiled, step.operator == "matches", self.fault(step), pattern)
 
-        return RELATIONS[step.operator], self.build(step.operand), fault
+    def fault(self, step: Step) -> Fault:
+        return lambda error, left, right: self.failed(error, step, left, right)
+
+    def link(self, left: Node, step: Step) -> Link:
+        cost = cost_of(left, step)
+        self.costly += weight_of(cost)
+        return RELATIONS[step.operator], self.build(step.operand), self.fault(step), cost
 
     def arithmetic(self, first: Node, steps: tuple[Step, ...]) -> Evaluator:
         start = self.build(first)
-        links = [(ARITHMETIC[step.operator], self.build(step.operand), step) for step in steps]
+        lefts = (first, *[None] * (len(steps) - 1))
+        costs = [cost_of(left, step) for left, step in zip(lefts, steps, strict=True)]
+        self.costly += sum(map(weight_of, costs))
+        links = [
+            (ARITHMETIC[step.operator], self.build(step.operand), step, cost)
+            for step, cost in zip(steps, costs, strict=True)
+        ]
 
         def compute(scope: Scope) -> Any:
             value = start(scope)
-            for operation, operand, step in links:
+            for operation, operand, step, cost in links:
                 right = operand(scope)
                 try:
+                    if cost is not None and (units := cost(value, right)) > FREE:
+                        charge(scope, units)
                     value = operation(value, right)
                 except Exception as error:
                     if value is MISSING or right is MISSING:
@@ -226,17 +259,16 @@ class Compiler:
 
     # Displays and calls
 
-    def present(self, nodes: Sequence[Node]) -> list[Evaluator]:
+    def all_present(self, nodes: Sequence[Node]) -> list[Evaluator]:
         """Closures that raise `UnknownName` in place of a missing value: no list or map may hold one."""
-        return [self.require(node) for node in nodes]
+        return [self.present(self.build(node), node) for node in nodes]
 
-    def require(self, node: Node) -> Evaluator:
-        """A closure that raises `UnknownName` where the value is missing.
+    def present(self, inner: Evaluator, node: Node) -> Evaluator:
+        """The closure of a tree, but raising `UnknownName` where the value is missing.
 
         Args:
-            node: the tree.
+            inner: the closure. node: the tree.
         """
-        inner = self.build(node)
         if isinstance(node, Constant | ListDisplay | MapDisplay):
             return inner
 
@@ -250,43 +282,33 @@ class Compiler:
 
     def display(self, node: ListDisplay | MapDisplay) -> Evaluator:
         if isinstance(node, ListDisplay):
-            items = self.present(node.items)
+            items = self.all_present(node.items)
             return lambda scope: [item(scope) for item in items]
         keys = [key for key, _ in node.entries]
-        values = self.present([value for _, value in node.entries])
+        values = self.all_present([value for _, value in node.entries])
         return lambda scope: {key: value(scope) for key, value in zip(keys, values, strict=True)}
 
     def call(self, node: Call) -> Evaluator:
-        function = FUNCTIONS[node.name].call
-        arguments = self.present(node.arguments)
+        called = FUNCTIONS[node.name]
+        function, cost = called.call, called.cost
+        self.costly += weight_of(cost)
+        arguments = self.all_present(node.arguments)
 
         def evaluate(scope: Scope) -> Any:
             values = [argument(scope) for argument in arguments]
             try:
-                return function(*values)
+                if cost is None:
+                    return function(*values)
+                if (units := cost(*values)) > FREE:
+                    charge(scope, units)
+                result = function(*values)
+                if (units := size(result)) > FREE:
+                    charge(scope, units)
             except Exception as error:
                 raise self.at(_call_failure(error, node.name), node.position) from None
+            return result
 
         return evaluate
-
-
-def _literal_operand(step: Step) -> tuple[Operation, Any] | None:
-    """The relation and its right side, where that is written out as a literal."""
-    operand = step.operand
-    if isinstance(operand, ListDisplay) and all(isinstance(item, Constant) for item in operand.items):
-        return RELATIONS[step.operator], [item.value for item in operand.items if isinstance(item, Constant)]
-    if not isinstance(operand, Constant):
-        return None
-    if step.operator == "matches" and isinstance(operand.value, str):
-        pattern = compile_pattern(operand.value)
-        return lambda subject, _: pattern.search(_subject(subject)), operand.value
-    return RELATIONS[step.operator], operand.value
-
-
-def _subject(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
 
 
 def _call_failure(error: Exception, name: str) -> ExpressionError:

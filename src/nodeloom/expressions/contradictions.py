@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from nodeloom.errors import ExpressionError
@@ -16,6 +17,7 @@ from nodeloom.expressions.compiler import Compiler
 from nodeloom.expressions.expression import Expression
 from nodeloom.expressions.literals import literal
 from nodeloom.expressions.lookups import path_text, static_parts
+from nodeloom.expressions.meter import WorkLimit, foreseen
 from nodeloom.expressions.operations import RELATIONS, truth
 from nodeloom.expressions.syntax import (
     Both,
@@ -30,6 +32,10 @@ from nodeloom.expressions.syntax import (
 )
 
 _FLIPPED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_COMPARED: Final = 30
+"""Demands on one path that are compared with one another; with more, nothing is said."""
+
+_SHOWN: Final = 4
 _Key: TypeAlias = tuple[tuple[type, str | int], ...]
 
 
@@ -51,6 +57,7 @@ class _Demand:
         return f"{self.operator} {literal(self.value)}"
 
 
+@lru_cache(maxsize=16_384)
 def never_holds(expression: Expression) -> str | None:
     """Why a condition can never hold, or None when it might.
 
@@ -61,18 +68,20 @@ def never_holds(expression: Expression) -> str | None:
         `never_holds(parse("state.x > 5 and state.x < 3"))` is
         `nothing is both > 5 and < 3, as state.x would have to be`.
     """
-    return _reason(expression.tree, expression.text)
+    named: set[int] = set()
+    _find_names(expression.tree, named)
+    return _reason(expression.tree, expression.text, named)
 
 
-def _reason(node: Node, text: str) -> str | None:
+def _reason(node: Node, text: str, named: set[int]) -> str | None:
     if isinstance(node, Either):
-        reasons = [_reason(operand, text) for operand in node.operands]
-        return None if None in reasons else "; and ".join(filter(None, reasons))
-    if not _has_names(node):
+        reasons = [_reason(operand, text, named) for operand in node.operands]
+        return None if None in reasons else "; and ".join(filter(None, reasons[:_SHOWN]))
+    if id(node) not in named:
         return _constant_reason(node, text)
     conjuncts = list(_conjuncts(node))
     for conjunct in conjuncts:
-        if conjunct is not node and (reason := _reason(conjunct, text)):
+        if conjunct is not node and (reason := _reason(conjunct, text, named)):
             return reason
     demands: dict[_Key, list[_Demand]] = {}
     for conjunct in conjuncts:
@@ -90,13 +99,21 @@ def _conjuncts(node: Node) -> Iterator[Node]:
         yield node
 
 
-def _has_names(node: Node) -> bool:
-    return isinstance(node, Name) or any(map(_has_names, children(node)))
+def _find_names(node: Node, named: set[int]) -> bool:
+    """Whether there is a name in a tree; the nodes that hold one are added, by identity."""
+    found = isinstance(node, Name)
+    for child in children(node):
+        found |= _find_names(child, named)
+    if found:
+        named.add(id(node))
+    return found
 
 
 def _constant_reason(node: Node, text: str) -> str | None:
     try:
-        return None if truth(Compiler(text).build(node)({})) else "it is always false"
+        return None if truth(foreseen(Compiler(text).build(node))) else "it is always false"
+    except WorkLimit:
+        return None
     except ExpressionError as error:
         return f"it always fails: {error.reason}"
 
@@ -132,9 +149,13 @@ def _literal(node: Node, operator: str) -> tuple[Any] | None:
 
 def _clash(path: str, demands: list[_Demand]) -> str | None:
     listed = [demand for demand in demands if demand.operator in ("==", "in")]
+    if len(demands) > _COMPARED:
+        return None
     if listed:
         chosen = listed[0]
         candidates = chosen.value if chosen.operator == "in" else [chosen.value]
+        if len(candidates) * len(demands) > _COMPARED**2:
+            return None
         if any(all(demand.admits(value) for demand in demands) for value in candidates):
             return None
         return _said(path, [chosen, *(demand for demand in demands if demand is not chosen)])
@@ -161,4 +182,5 @@ def _is_number(value: Any) -> bool:
 def _said(path: str, demands: list[_Demand]) -> str:
     if len(demands) == 1:
         return f"nothing is {demands[0]}, as {path} would have to be"
-    return f"nothing is both {' and '.join(map(str, demands))}, as {path} would have to be"
+    shown = " and ".join(map(str, demands[:_SHOWN])) + (" and more" if len(demands) > _SHOWN else "")
+    return f"nothing is both {shown}, as {path} would have to be"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from nodeloom.errors import ExpressionError, ExpressionLimit, ExpressionSyntaxError, UnknownName
 from nodeloom.expressions.compiler import Compiler
 from nodeloom.expressions.lookups import Evaluator, Path, Scope, static_parts
+from nodeloom.expressions.meter import ALONE, foreseen, metered
 from nodeloom.expressions.missing import NOT_CONSTANT
 from nodeloom.expressions.operations import truth
 from nodeloom.expressions.parser import parse_tree
@@ -22,12 +23,14 @@ class Expression:
     It is immutable, can be shared between threads, and equals every other expression of the same text.
     Made by `parse`.
 
-    Attributes: `text` the author's text; `tree` its syntax tree; `paths` every path it uses.
+    Attributes: `text` the author's text; `tree` its syntax tree; `paths` every path it uses; `costly` the
+    weight of its operations that can be costly.
     """
 
-    __slots__ = ("_evaluate", "_require", "paths", "text", "tree")
+    __slots__ = ("_evaluate", "_require", "costly", "paths", "text", "tree")
 
     text: str
+    costly: int
     tree: Node
     paths: tuple[Path, ...]
 
@@ -98,12 +101,12 @@ class Expression:
 
     @property
     def constant(self) -> Any:
-        """The value if it depends on no name, else `NOT_CONSTANT`; also that when it cannot be computed."""
+        """The value if it depends on no name, else `NOT_CONSTANT`; also that when it is not computed at once."""
         if self.paths:
             return NOT_CONSTANT
         try:
-            return self.evaluate({})
-        except ExpressionError:
+            return foreseen(self._evaluate)
+        except (ExpressionError, RecursionError):
             return NOT_CONSTANT
 
     def __eq__(self, other: object) -> bool:
@@ -124,9 +127,15 @@ class Expression:
 
     def _compile(self) -> None:
         compiler = Compiler(self.text)
-        self._evaluate: Evaluator = compiler.build(self.tree)
-        self._require: Evaluator = compiler.require(self.tree)
-        self.paths = tuple(sorted(_paths(self.tree, optional=False), key=lambda path: path.position))
+        evaluate = compiler.build(self.tree)
+        require = compiler.present(evaluate, self.tree)
+        self.costly = compiler.costly
+        shared = self.costly > ALONE
+        self._evaluate: Evaluator = metered(evaluate) if shared else evaluate
+        self._require: Evaluator = metered(require) if shared else require
+        paths: list[Path] = []
+        _paths(self.tree, False, paths)
+        self.paths = tuple(sorted(paths, key=lambda path: path.position))
 
     def _too_deep(self) -> ExpressionLimit:
         return ExpressionLimit("these values are nested too deep", self.text, 0)
@@ -149,43 +158,62 @@ def parse(text: str, names: Collection[str] | None = None) -> Expression:
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ExpressionSyntaxError(f"an expression is a text, and this is a {type(text).__name__}")
-    expression = _parsed(text)
-    if names is not None:
-        for path in expression.paths:
-            root = str(path.parts[0])
-            if root not in names:
-                known = f"the names are {listing(names)}{nearest(root, names)}"
-                raise UnknownName(f"there is no name `{root[:60]}`; {known}", text, path.position)
+    expression = _parsed(text) if len(text) <= _SHORT else _parsed_long(text)
+    for path in expression.paths if names is not None else ():
+        reason = name_problem(path, names or ())
+        if reason is not None:
+            raise UnknownName(reason, text, path.position)
     return expression
 
 
-@lru_cache(maxsize=2_048)
+def name_problem(path: Path, names: Collection[str]) -> str | None:
+    """What is wrong with the root name of a path, in words.
+
+    Args:
+        path: of an expression. names: the root names that exist.
+    """
+    root = str(path.parts[0])
+    if root in names:
+        return None
+    return f"there is no name `{root[:60]}`; the names are {listing(names)}{nearest(root, names)}"
+
+
+_SHORT: Final = 200
+"""Characters of an expression of which very many are remembered; a long one takes up to a megabyte."""
+
+
+@lru_cache(maxsize=16_384)
 def _parsed(text: str) -> Expression:
     return Expression(text)
 
 
-def _paths(node: Node, optional: bool) -> Iterator[Path]:
-    """Every path below a node, the keys of dynamic look-ups included."""
+@lru_cache(maxsize=64)
+def _parsed_long(text: str) -> Expression:
+    return Expression(text)
+
+
+def _paths(node: Node, optional: bool, found: list[Path]) -> None:
+    """Add every path below a node, the keys of dynamic look-ups included."""
     match node:
         case Name() | Lookup(target=Name()):
-            parts, _ = static_parts(node)
-            yield Path(parts, node.position, optional)
-            for key in children(node)[1:]:
-                yield from _paths(key, optional=False)
+            parts, whole = static_parts(node)
+            found.append(Path(parts, node.position, optional))
+            for key in () if whole else children(node)[1:]:
+                _paths(key, False, found)
         case Coalesce(operands):
             for operand in operands[:-1]:
-                yield from _paths(operand, optional=True)
-            yield from _paths(operands[-1], optional)
+                _paths(operand, True, found)
+            _paths(operands[-1], optional, found)
         case Exists(operand):
-            yield from _paths(operand, optional=True)
+            _paths(operand, True, found)
         case Choice(condition, chosen, other):
-            yield from _paths(condition, optional=False)
-            yield from _paths(chosen, optional)
-            yield from _paths(other, optional)
+            _paths(condition, False, found)
+            _paths(chosen, optional, found)
+            _paths(other, optional, found)
         case Lookup(target, keys):
-            yield from _paths(target, optional)
+            _paths(target, optional, found)
             for key in keys:
-                yield from _paths(key, optional=False)
+                _paths(key, False, found)
         case _:
             for child in children(node):
-                yield from _paths(child, optional=False)
+                _paths(child, False, found)

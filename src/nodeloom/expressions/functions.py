@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nodeloom.errors import ExpressionLimit, ExpressionTypeError
+from nodeloom.expressions.costs import ITEM, sought, weigh
 from nodeloom.expressions.limits import MAX_CHARACTERS, MAX_ITEMS
 from nodeloom.expressions.missing import MISSING
 from nodeloom.expressions.operations import bounded, bounded_list, bounded_text, contains, truth
 from nodeloom.expressions.rendering import as_text, json_text
-from nodeloom.expressions.shapes import is_map, is_number, is_sequence, is_set
+from nodeloom.expressions.shapes import is_list, is_map, is_number, is_sequence, is_set
 from nodeloom.expressions.wording import kind
 
 MANY: Final = 1_000
@@ -26,13 +27,17 @@ _MAX_UNHASHABLE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the language: its name, its least and most arguments, and what it does."""
+    """A function of the language: its name, its least and most arguments, and what it does.
+
+    `cost` is the work of a call, but for what it makes; None when it is next to nothing whatever the arguments are.
+    """
 
     name: str
     least: int
     most: int
     call: Callable[..., Any]
     usage: str
+    cost: Callable[..., int] | None = None
 
 
 def _text(value: Any) -> str:
@@ -80,7 +85,11 @@ def _upper(text: Any) -> str:
 
 
 def _strip(text: Any, characters: Any = None) -> str:
-    return str.strip(_text(text), None if characters is None else _text(characters))
+    return str.strip(_text(text), None if characters is None else _distinct(_text(characters)))
+
+
+def _distinct(characters: str) -> str:
+    return "".join(set(characters)) if len(characters) > 100 else characters
 
 
 def _split(text: Any, separator: Any = None) -> list[str]:
@@ -185,8 +194,8 @@ def _first(items: Any) -> Any:
 def _last(items: Any) -> Any:
     if isinstance(items, Set):
         raise ExpressionTypeError("needs a list, and a set has no order")
-    values = items if isinstance(items, str) else _items(items)
-    return list(values)[-1] if values else MISSING
+    values: Any = items if isinstance(items, str) else _items(items)
+    return values[-1] if values else MISSING
 
 
 def _range(*bounds: Any) -> list[int]:
@@ -204,7 +213,7 @@ def _unique(items: Any) -> list[Any]:
     seen: set[Any] = set()
     unhashable: list[Any] = []
     for item in _items(items):
-        hashable = isinstance(item, Hashable) and not isinstance(item, tuple)
+        hashable = _is_hashable(item)
         known: Any = seen if hashable else unhashable
         if item in known:
             continue
@@ -218,38 +227,80 @@ def _unique(items: Any) -> list[Any]:
     return kept
 
 
+def _is_hashable(item: Any) -> bool:
+    return isinstance(item, Hashable) and not isinstance(item, tuple)
+
+
 def _contains(container: Any, item: Any) -> bool:
     return contains(item, container)
+
+
+def _length(value: Any, *_: Any) -> int:
+    """The work of looking at each character of a text, or at each item of a list or map."""
+    if isinstance(value, str):
+        return 2 * str.__len__(value)
+    return ITEM * len(value) if is_map(value) or is_sequence(value) or is_set(value) else 1
+
+
+def _whole_weight(*values: Any) -> int:
+    return sum(map(weigh, values))
+
+
+def _stripping(text: Any, characters: Any = "") -> int:
+    kinds = len(set(characters)) if isinstance(characters, str) else 1
+    return _length(text) * (1 + kinds // 16) + _length(characters)
+
+
+def _replacing(text: Any, old: Any, new: Any) -> int:
+    return 2 * _length(text) + _length(old) + _length(new)
+
+
+def _seeking(container: Any, item: Any) -> int:
+    return sought(item, container)
+
+
+def _joining(items: Any, separator: Any = "") -> int:
+    return 2 * weigh(items) + _length(separator)
+
+
+def _sorting(items: Any) -> int:
+    return weigh(items) * (1 + _length(items).bit_length() // 4)
+
+
+def _telling_apart(items: Any) -> int:
+    """The work of comparing each item with every other where they are lists or maps."""
+    lists = sum(not _is_hashable(item) for item in items) if is_list(items) else 0
+    return weigh(items) * (1 + min(lists, _MAX_UNHASHABLE) // 10)
 
 
 _ALL: Final = (
     Function("abs", 1, 1, _abs, "abs(number)"),
     Function("bool", 1, 1, truth, "bool(value): whether it counts as true"),
-    Function("contains", 2, 2, _contains, "contains(container, item): the same as `item in container`"),
+    Function("contains", 2, 2, _contains, "contains(container, item): the same as `item in container`", _seeking),
     Function("endswith", 2, 2, _endswith, "endswith(text, end)"),
     Function("first", 1, 1, _first, "first(list): missing when it is empty"),
-    Function("float", 1, 1, _float, "float(number or text)"),
-    Function("int", 1, 1, _int, "int(number or text): cut towards zero"),
-    Function("join", 1, 2, _join, "join(list, separator='')"),
-    Function("json", 1, 1, _json, "json(value): its JSON text"),
-    Function("keys", 1, 1, _keys, "keys(map)"),
+    Function("float", 1, 1, _float, "float(number or text)", _length),
+    Function("int", 1, 1, _int, "int(number or text): cut towards zero", _length),
+    Function("join", 1, 2, _join, "join(list, separator='')", _joining),
+    Function("json", 1, 1, _json, "json(value): its JSON text", _whole_weight),
+    Function("keys", 1, 1, _keys, "keys(map)", _length),
     Function("last", 1, 1, _last, "last(list): missing when it is empty"),
     Function("len", 1, 1, _len, "len(text, list or map)"),
-    Function("lower", 1, 1, _lower, "lower(text)"),
-    Function("max", 1, MANY, _max, "max(list) or max(a, b, ...)"),
-    Function("min", 1, MANY, _min, "min(list) or min(a, b, ...)"),
-    Function("range", 1, 3, _range, "range(stop), range(start, stop), range(start, stop, step)"),
-    Function("replace", 3, 3, _replace, "replace(text, old, new)"),
+    Function("lower", 1, 1, _lower, "lower(text)", _length),
+    Function("max", 1, MANY, _max, "max(list) or max(a, b, ...)", _whole_weight),
+    Function("min", 1, MANY, _min, "min(list) or min(a, b, ...)", _whole_weight),
+    Function("range", 1, 3, _range, "range(stop), range(start, stop), range(start, stop, step)", _length),
+    Function("replace", 3, 3, _replace, "replace(text, old, new)", _replacing),
     Function("round", 1, 2, _round, "round(number, digits): halves to the even neighbour, as Python"),
-    Function("sorted", 1, 1, _sorted, "sorted(list)"),
-    Function("split", 1, 2, _split, "split(text, separator): at white space without one"),
+    Function("sorted", 1, 1, _sorted, "sorted(list)", _sorting),
+    Function("split", 1, 2, _split, "split(text, separator): at white space without one", _length),
     Function("startswith", 2, 2, _startswith, "startswith(text, start)"),
-    Function("str", 1, 1, _str, "str(value): as it stands in mixed text"),
-    Function("strip", 1, 2, _strip, "strip(text, characters)"),
-    Function("sum", 1, 1, _sum, "sum(list of numbers)"),
-    Function("unique", 1, 1, _unique, "unique(list): the first of equal items, in order"),
-    Function("upper", 1, 1, _upper, "upper(text)"),
-    Function("values", 1, 1, _values, "values(map)"),
+    Function("str", 1, 1, _str, "str(value): as it stands in mixed text", _whole_weight),
+    Function("strip", 1, 2, _strip, "strip(text, characters)", _stripping),
+    Function("sum", 1, 1, _sum, "sum(list of numbers)", _length),
+    Function("unique", 1, 1, _unique, "unique(list): the first of equal items, in order", _telling_apart),
+    Function("upper", 1, 1, _upper, "upper(text)", _length),
+    Function("values", 1, 1, _values, "values(map)", _length),
 )
 
 FUNCTIONS: Final[dict[str, Function]] = {function.name: function for function in _ALL}

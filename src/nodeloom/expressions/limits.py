@@ -1,7 +1,7 @@
 """The bounds of the language (rule 12.1: bounds on time and output).
 
-The language has no loops and no variables, so the work of one expression is at most its length
-times what one operation may do; these bounds say how much that is.
+The language has no loops and no variables, so what one evaluation does is bounded by its text. `MAX_WORK` bounds
+what its costly operations do together, and the others what each of them makes.
 """
 
 from __future__ import annotations
@@ -32,5 +32,10 @@ MAX_OUTPUT: Final = 10_000_000
 MAX_PATTERN: Final = 1_000
 """Characters of a regular expression."""
 
-MAX_PATTERN_WORK: Final = 100_000_000
-"""Ways, as estimated from above, in which a regular expression may try to match one text."""
+MAX_WORK: Final = 20_000_000
+"""Units of work in one evaluation of an expression, or of all expressions in a template: one for a
+character that is read or made, ten for an item of a list or map, one for a way in which a pattern may match. A unit is
+some 10 ns, often less."""
+
+MAX_FORESIGHT: Final = 10_000
+"""Units of work that may be done to know the value of an expression before any run."""

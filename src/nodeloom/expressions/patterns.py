@@ -1,65 +1,86 @@
-"""Regular expressions for `matches`, with a bound on backtracking.
+r"""Regular expressions for `matches`, with a bound on backtracking.
 
-Python's `re` cannot be interrupted, so what it may do is estimated from the pattern before it runs.
-From the parsed pattern comes an upper estimate of the number of ways to try a match from one place in a
-text of n characters: a repetition of a variable count is up to n ways, what stands in a row multiplies, and
-a search that is not anchored at the start multiplies by n. d such factors share the n characters, which
-divides by d factorial. What is bounded, exactly:
+Python's `re` cannot be interrupted, so what it may do is known before it runs (`backtracking.py`): for each
+pattern, how many ways a search may have to try in a text of n characters. What is bounded, exactly:
 
-- a pattern has at most 1,000 characters;
-- a repetition without an upper bound over something that can itself match in more than one way, as `(a+)+`
-  or `(a|ab)*`, is refused when the pattern is compiled, since its ways grow exponentially;
-- a text is refused when the estimate for its length passes 100,000,000 ways: about 14,000 characters for
-  one `.*`, 840 for two, 14,000 again for two behind a `^`. A pattern without repetitions is searched in
-  texts of up to 1,000,000 characters.
+- a pattern has at most 1,000 characters, and at most 10 sets with ranges past U+00FF, which are slow to compile;
+- a pattern that could not be searched in 64 characters is refused when it is compiled: its ways grow exponentially,
+  as those of `(a+)+` or `(a|ab)*`, or nearly so, as those of `(.*a){12}`;
+- a text is refused when its ways pass the 20,000,000 units of an evaluation. Those of most patterns in use grow
+  with the text, as of `^\d+(,\d+)*$`: it may have some millions of characters. Those of `error.*failed` grow with
+  its square: some thousand characters, in each line where the pattern stays within a line.
 
-The estimate counts ways and not seconds. A way costs from one to some twenty nanoseconds, so the worst
-search that is let through takes about two seconds; it cannot be interrupted meanwhile.
+A way costs from one to some twenty nanoseconds, so the worst search that is let through takes about 0.4 seconds.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from math import factorial
 from typing import Any, Final
 
 from nodeloom.errors import ExpressionLimit, ExpressionSyntaxError, ExpressionTypeError
-from nodeloom.expressions.limits import MAX_CHARACTERS, MAX_PATTERN, MAX_PATTERN_WORK
+from nodeloom.expressions.backtracking import ENDLESS, Judge, Ways, each, repeats_group
+from nodeloom.expressions.letters import named_ranges
+from nodeloom.expressions.limits import MAX_PATTERN, MAX_WORK
+from nodeloom.expressions.open_ways import singles
 
 # The parser of `re` is what knows the grammar; it has no public name and no types.
 _grammar: Any = importlib.import_module("re._parser")
 
-_ENDLESS: Final = 10**20
-_REPEATS: Final = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
+BOTH_TEXTS: Final = "`matches` looks for a pattern in a text, and both must be texts"
+
+_LEAST_TEXT: Final = 64
+_WIDE_SETS: Final = 10
+_SLOW: Final = 5
+"""Units of one way where a group is repeated; of any other, one."""
+
+_QUICK: Final = 500
+"""Units that are not worth charging."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled regular expression and its parsed form, from which its work is estimated."""
+    """A compiled regular expression, and how long its search may take.
 
-    compiled: re.Pattern[str]
-    parsed: Any
-    anchored: bool
-    longest: int
+    Attributes: `find` searches a text. `ways` it may have to try. `short` a text of so many characters is searched in
+    no time. `by_line` no match goes past a line break. `effort` units of work that compiling it took.
+    """
 
-    def search(self, subject: str) -> bool:
-        """Whether the pattern is found anywhere in the subject.
+    find: Callable[[str], object]
+    ways: Ways
+    short: int
+    by_line: bool
+    effort: int
 
-        Args:
-            subject: the text to look in.
+    def cost(self, text: str) -> int:
+        """The units of work to search a text.
 
         Raises:
-            ExpressionLimit: the search could take too long; see the module's text.
+            ExpressionLimit: more than one evaluation may do.
         """
-        if len(subject) > self.longest:
+        units = self.ways.within(len(text))
+        if units > MAX_WORK and self.by_line:
+            line = max(map(len, text.split("\n"))) + 1
+            units = self.ways.within(line) * (len(text) // line + 1)
+        if units > MAX_WORK:
+            each = " (on one line)" if self.by_line else ""
             raise ExpressionLimit(
-                f"this pattern is searched in at most {self.longest:,} characters, and the text has"
-                f" {len(subject):,}; fewer `*` and `+`, bounds such as {{1,50}}, or a `^` allow more"
+                f"this pattern is searched in at most {self.longest():,} characters{each}, and the text has"
+                f" {len(text):,}; fewer `*` and `+`, bounds such as {{1,50}}, or a `^` allow more"
             )
-        return self.compiled.search(subject) is not None
+        return units
+
+    def longest(self) -> int:
+        """The most characters that it is searched in."""
+        low, high = 0, MAX_WORK
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self.ways.within(middle) <= MAX_WORK else (low, middle - 1)
+        return low
 
 
 @lru_cache(maxsize=512)
@@ -76,19 +97,37 @@ def compile_pattern(text: str) -> Pattern:
     if len(text) > MAX_PATTERN:
         raise ExpressionLimit(f"a pattern has at most {MAX_PATTERN:,} characters, and this one {len(text):,}")
     try:
-        compiled = re.compile(text)
-        parsed = _grammar.parse(text)
+        return _compile(text)
     except (re.error, OverflowError, Warning) as error:
         raise ExpressionSyntaxError(f"this is no regular expression: {error}") from None
     except RecursionError:
         raise ExpressionLimit("this pattern is nested too deep") from None
-    anchored = _is_anchored(parsed, compiled.flags)
-    if _work(parsed, 1, anchored) > MAX_PATTERN_WORK:
+
+
+def _compile(text: str) -> Pattern:
+    parsed = _grammar.parse(text)
+    flags = int(parsed.state.flags)
+    found = [*singles(parsed, flags)]
+    wide = sum(any(True for _ in named_ranges(name, argument)) for name, argument, _ in found if name == "IN")
+    if wide > _WIDE_SETS:
+        raise ExpressionLimit(f"a pattern has at most {_WIDE_SETS} sets of characters past U+00FF")
+    judge = Judge(found)
+    anchored = _is_anchored(parsed, flags)
+    ways = judge.ways(parsed, flags, anchored=anchored) * each(_SLOW if repeats_group(parsed) else 1)
+    if ways is ENDLESS:
         raise ExpressionLimit(
             "this pattern repeats what can itself match in several ways, as `(a+)+` does, and a search"
             " could take exponential time; write one repetition, as `a+`"
         )
-    return Pattern(compiled, parsed, anchored, _longest(parsed, anchored))
+    if ways.within(_LEAST_TEXT) > MAX_WORK:
+        raise ExpressionLimit(
+            f"this pattern could not be searched in {_LEAST_TEXT} characters: each `*` and `+` that may end at several"
+            " places multiplies the work; use fewer, or bounds such as {1,50}"
+        )
+    effort = 20_000 + 500 * len(text) + 20 * judge.walker.steps + 150_000 * wide
+    compiled = re.compile(text)
+    find = compiled.match if anchored else compiled.search
+    return Pattern(find, ways, _short(ways), not judge.walker.crosses_lines, effort)
 
 
 def matches(subject: Any, pattern: Any) -> bool:
@@ -104,20 +143,32 @@ def matches(subject: Any, pattern: Any) -> bool:
         ExpressionLimit: the search could take too long.
     """
     if not isinstance(subject, str) or not isinstance(pattern, str):
-        raise ExpressionTypeError("`matches` looks for a pattern in a text, and both must be texts")
-    return compile_pattern(pattern).search(subject)
+        raise ExpressionTypeError(BOTH_TEXTS)
+    compiled = compile_pattern(pattern)
+    compiled.cost(subject)
+    return compiled.find(subject) is not None
 
 
-def _longest(parsed: Any, anchored: bool) -> int:
-    """The most characters for which the estimate stays within the bound, by bisection."""
-    low, high = 0, MAX_CHARACTERS
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _work(parsed, middle, anchored) <= MAX_PATTERN_WORK:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def pattern_cost(subject: Any, pattern: Any) -> int:
+    """The units of work of `subject matches pattern`, where the pattern is a value.
+
+    Args:
+        subject, pattern: any values.
+
+    Raises:
+        ExpressionError: as `matches`, but for values that are no texts.
+    """
+    if not isinstance(subject, str) or not isinstance(pattern, str):
+        return 1
+    compiled = compile_pattern(pattern)
+    return compiled.effort + compiled.cost(subject)
+
+
+def _short(ways: Ways) -> int:
+    size = 1
+    while size < MAX_WORK and ways.within(2 * size) <= _QUICK:
+        size *= 2
+    return size if ways.within(size) <= _QUICK else 0
 
 
 def _is_anchored(parsed: Any, flags: int) -> bool:
@@ -126,90 +177,3 @@ def _is_anchored(parsed: Any, flags: int) -> bool:
         return False
     place = str(first[1])
     return place == "AT_BEGINNING_STRING" or (place == "AT_BEGINNING" and not flags & re.MULTILINE)
-
-
-def _work(parsed: Any, size: int, anchored: bool) -> int:
-    degree = _degree(parsed) + (0 if anchored else 1)
-    return _capped(_ways(parsed, size) * (1 if anchored else size)) // factorial(min(degree, 12))
-
-
-def _degree(parsed: Any) -> int:
-    """How many repetitions without an upper bound stand in a row, at least."""
-    degree = 0
-    for operation, argument in parsed:
-        match str(operation):
-            case "SUBPATTERN":
-                degree += _degree(argument[-1])
-            case "BRANCH":
-                degree += min(map(_degree, argument[1]))
-            case name if name in _REPEATS:
-                degree += int(argument[1]) >= int(_grammar.MAXREPEAT)
-            case _:
-                pass
-    return degree
-
-
-def _ways(parsed: Any, size: int) -> int:
-    """An upper estimate of the ways to match a sequence from one place."""
-    total = 1
-    for operation, argument in parsed:
-        total = _capped(total * _ways_of_item(str(operation), argument, size))
-    return total
-
-
-def _ways_of_item(operation: str, argument: Any, size: int) -> int:
-    if operation in _REPEATS:
-        least, most, body = argument
-        return _ways_of_repeat(int(least), int(most), body, size)
-    if operation == "SUBPATTERN":
-        return _ways(argument[-1], size)
-    if operation == "BRANCH":
-        # Alternatives are tried one after another, whatever they begin with.
-        return _capped(sum(_ways(alternative, size) for alternative in argument[1]))
-    if operation == "ATOMIC_GROUP":
-        return _ways(argument, size)
-    if operation in ("ASSERT", "ASSERT_NOT"):
-        return _ways(argument[1], size)
-    if operation == "GROUPREF":
-        return max(size, 1)
-    if operation == "GROUPREF_EXISTS":
-        return _capped(sum(_ways(branch, size) for branch in argument[1:] if branch is not None))
-    return 1
-
-
-def _ways_of_repeat(least: int, most: int, body: Any, size: int) -> int:
-    endless = most >= int(_grammar.MAXREPEAT)
-    counts = size + 1 if endless else min(most - least, size) + 1
-    inner = 1 if _chooses_by_first_letter(body) else _ways(body, max(size, 2))
-    if inner == 1:
-        return counts
-    if endless:
-        return _ENDLESS
-    # Each of up to `most` rounds takes one of the inner ways; a power is cut off before it grows large.
-    ways = counts
-    for _ in range(min(most, 64)):
-        ways = _capped(ways * inner)
-    return _ENDLESS if most > 64 else ways
-
-
-def _chooses_by_first_letter(body: Any) -> bool:
-    """Whether a repeated body is one branch whose alternatives begin with different letters.
-
-    Then the text decides which one is taken, and `(foo|bar)+` has no more ways than `x+`.
-    """
-    items: list[Any] = [*body]
-    while len(items) == 1 and str(items[0][0]) == "SUBPATTERN" and not items[0][1][1]:
-        items = [*items[0][1][-1]]
-    if len(items) != 1 or str(items[0][0]) != "BRANCH":
-        return False
-    alternatives: list[Any] = [*items[0][1][1]]
-    firsts: list[str] = []
-    for alternative in alternatives:
-        if not alternative or str(alternative[0][0]) != "LITERAL" or _ways(alternative, 2) != 1:
-            return False
-        firsts.append(chr(alternative[0][1]).casefold())
-    return len(set(firsts)) == len(firsts) and "".join(firsts).isascii()
-
-
-def _capped(number: int) -> int:
-    return min(number, _ENDLESS)

@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from nodeloom.errors import ExpressionLimit, ExpressionTypeError
+from nodeloom.expressions.costs import weigh
+from nodeloom.expressions.limits import MAX_BITS, MAX_OUTPUT
 from nodeloom.expressions.shapes import is_map, is_sequence
 from nodeloom.expressions.wording import kind
 
@@ -35,6 +37,8 @@ def as_text(value: Any, limit: int) -> str:
         return "true" if value else "false"
     if type(value) is float and isfinite(value):
         return _within(float.__repr__(value), limit)
+    if type(value) is int and value.bit_length() <= MAX_BITS:
+        return _within(int.__repr__(value), limit)
     plain = _plain_text(value)
     return json_text(value, limit) if plain is None else _within(plain, limit)
 
@@ -50,20 +54,16 @@ def json_text(value: Any, limit: int) -> str:
         ExpressionTypeError: the value has no JSON form, as NaN or a set.
         ExpressionLimit: the text would be longer than `limit`.
     """
-    chunks: list[str] = []
-    left = limit
+    if weigh(value) > MAX_OUTPUT:
+        # Looked at first, since a small value can hold one list very many times, or itself.
+        raise ExpressionLimit("this value is too large to be written as text, or holds itself")
     try:
-        # Chunk by chunk, since a small value can hold one list very many times.
-        for chunk in _ENCODER.iterencode(value):
-            left -= len(chunk)
-            if left < 0:
-                raise ExpressionLimit(f"the text of this value has more than {limit:,} characters")
-            chunks.append(chunk)
+        text = _ENCODER.encode(value)
     except RecursionError:
         raise ExpressionLimit("this value is nested too deep to be written as text") from None
     except (TypeError, ValueError) as error:
         raise ExpressionTypeError(f"{kind(value)} cannot be written as JSON: {error}") from None
-    return "".join(chunks)
+    return _within(text, limit)
 
 
 def _plain_text(value: Any) -> str | None:
@@ -88,7 +88,7 @@ def _jsonable(value: Any) -> Any:
 
 def _within(text: str, limit: int) -> str:
     if len(text) > limit:
-        raise ExpressionLimit(f"this text has more than {limit:,} characters")
+        raise ExpressionLimit(f"this makes a text of more than the {limit:,} characters that there is room for")
     return text
 
 

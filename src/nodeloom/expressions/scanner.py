@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from nodeloom.errors import ExpressionLimit, ExpressionSyntaxError
 from nodeloom.expressions.limits import MAX_BITS, MAX_TEXT
@@ -52,8 +51,7 @@ _ESCAPE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token: its kind, its value (of a constant) or spelling, and where it stands."""
 
     kind: Kind

@@ -17,6 +17,7 @@ from nodeloom.errors import ExpressionError, ExpressionLimit, ExpressionSyntaxEr
 from nodeloom.expressions.expression import Expression, parse
 from nodeloom.expressions.limits import MAX_OUTPUT, MAX_STRUCTURE_DEPTH
 from nodeloom.expressions.lookups import Path, Scope, path_text
+from nodeloom.expressions.meter import ALONE, Metered
 from nodeloom.expressions.rendering import as_text
 from nodeloom.expressions.scanner import closing
 from nodeloom.expressions.shapes import is_list, is_map
@@ -74,17 +75,19 @@ class Template:
     """A structure that is rendered with a scope. Made by `compile_template`.
 
     Attributes: `source` the structure as it was given; `where` its place, as `params`; `paths` every path
-    that its expressions use, with positions in their texts and with the place of each text.
+    that its expressions use, with positions in their texts and with the place of each text; `limit` the most
+    characters of mixed text that one rendering may make.
     """
 
-    __slots__ = ("_renderer", "limit", "paths", "source", "where")
+    __slots__ = ("_renderer", "_shared", "limit", "paths", "source", "where")
 
-    def __init__(self, source: Any, where: str, paths: tuple[Path, ...], renderer: _Renderer, limit: int) -> None:
+    def __init__(self, source: Any, where: str, builder: _Builder, renderer: _Renderer, limit: int) -> None:
         self.source = source
         self.where = where
-        self.paths = paths
+        self.paths = tuple(builder.paths)
         self.limit = limit
         self._renderer = renderer
+        self._shared = builder.costly > ALONE
 
     def render(self, scope: Scope) -> Any:
         """The structure with its expressions replaced by their values; lists and maps of it are new.
@@ -95,12 +98,12 @@ class Template:
         Raises:
             UnknownName: a value is missing; says where, which key, what exists and what is nearest.
             ExpressionTypeError: values that do not fit an operator, or have no JSON form in mixed text.
-            ExpressionLimit: more than `limit` characters of mixed text.
+            ExpressionLimit: more than `limit` characters of mixed text, or too much work in all.
 
         Example:
             `compile_template("n={{ state.n }}").render({"state": {"n": 1}})` is `n=1`.
         """
-        return self._renderer(scope, _Budget(self.limit))
+        return self._renderer(Metered(scope) if self._shared else scope, _Budget(self.limit))
 
     def __repr__(self) -> str:
         return f"Template({self.source!r})"
@@ -144,7 +147,7 @@ def compile_template(
         raise _placed(error, place)
     if renderer is None:
         return None
-    return Template(value, where, tuple(builder.paths), renderer, limit)
+    return Template(value, where, builder, renderer, limit)
 
 
 def template_problems(
@@ -172,6 +175,7 @@ class _Builder:
         self.names = names
         self.problems: list[tuple[str, ExpressionError]] = []
         self.paths: list[Path] = []
+        self.costly = 0
 
     def build(self, value: Any, where: str, depth: int) -> _Renderer | None:
         """The renderer of a value, or None when nothing in it is to be rendered."""
@@ -246,6 +250,7 @@ class _Builder:
             self.problems.append((where, _shifted(error, text, start)))
             return
         parts.append(hole)
+        self.costly += hole.expression.costly
         self.paths.extend(hole.paths())
 
 

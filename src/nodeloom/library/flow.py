@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 from typing import Any
 
-from nodeloom import Field, Node, Params
+from nodeloom import Context, Field, Node, Params
 from nodeloom.errors import ParamsError, Problem
 
 __all__ = ["Delay", "Transform"]
@@ -46,15 +45,15 @@ class DelayParams(Params):
 
 
 class Delay(Node):
-    """Wait, then pass the inputs on. It holds no thread, and can be cancelled at once."""
+    """Wait, then pass the inputs on. It holds no thread, and is cancelled at once when its engine stops."""
 
     identifier = "delay"
     display_name = "Delay"
     icon = "timer"
     category = "Flow"
 
-    async def work(self, params: DelayParams, inputs: Any) -> Any:
-        await asyncio.sleep(params.seconds)
+    async def work(self, params: DelayParams, inputs: Any, ctx: Context) -> Any:
+        await ctx.sleep(params.seconds)
         return inputs
 
 

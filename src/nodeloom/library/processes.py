@@ -12,6 +12,8 @@ from typing import cast
 
 from nodeloom.errors import LimitExceeded
 
+from .keeper import be_ready, keep, let_go
+
 __all__ = ["Finished", "run_command"]
 
 POLL = 0.01
@@ -40,6 +42,9 @@ class _Talk(asyncio.SubprocessProtocol):
         self.exited: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
         self.excess: LimitExceeded | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        keep(cast("asyncio.SubprocessTransport", transport).get_pid())
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if len(self.written[fd]) + len(data) <= self.limit:
@@ -71,7 +76,8 @@ async def run_command(
     """Run a command to its end.
 
     Whatever ends this, the command's whole process group is told to terminate, killed after `grace` seconds, and
-    awaited: children it started too, unless they left for a session of their own.
+    awaited: children it started too, unless they left for a session of their own. When this process is killed, a
+    keeper ends the group.
 
     Args:
         argv: the command and its arguments. env: its whole environment. cwd: its folder. stdin: what it can read.
@@ -96,6 +102,7 @@ async def _started(
 ) -> tuple[asyncio.SubprocessTransport, _Talk]:
     """Start the command; a cancellation meanwhile ends it as soon as it is there."""
     loop = asyncio.get_running_loop()
+    be_ready()
     starting = asyncio.ensure_future(
         loop.subprocess_exec(lambda: _Talk(max_output), *argv, env=dict(env), cwd=cwd, start_new_session=True)
     )
@@ -130,6 +137,7 @@ async def _end(transport: asyncio.SubprocessTransport, talk: _Talk, grace: float
             await _gone(group, DRAIN)
         await asyncio.wait({talk.closed}, timeout=DRAIN)
     finally:
+        let_go(group)
         transport.close()
         if talk.exited.done() and not talk.exited.cancelled():
             talk.exited.exception()  # seen, whether or not it is raised

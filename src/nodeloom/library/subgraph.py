@@ -68,7 +68,7 @@ class Subgraph(Node):
         graph = await ctx.offload(self._graph, params.path, ctx)
         token = _inside.set((*around, name))
         try:
-            return await ctx.run_inner(graph, ctx.inputs if params.inputs is None else params.inputs)
+            return await ctx.run_inner(graph, params.inputs)
         finally:
             _inside.reset(token)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import MaxStepsExceeded
 from .branches import absorb, drop, finish, fork, is_solo
 from .joins import arrive, enter, leave, next_join
 from .plan import Plan, PlanEdge, PlanNode
@@ -32,9 +33,9 @@ from .run import (
     seed_of_run,
 )
 from .state import start_values
-from .values import Values, freeze, lend, put, put_all
+from .values import Values, freeze, lend
 
-__all__ = ["advance", "error_info", "first_failure", "go_on", "result_of", "start", "stop"]
+__all__ = ["advance", "error_info", "first_failure", "result_of", "start", "stop"]
 
 
 def start(plan: Plan, run_id: str, inputs: Mapping[str, Any], *, notes: bool = False) -> Run:
@@ -49,7 +50,7 @@ def start(plan: Plan, run_id: str, inputs: Mapping[str, Any], *, notes: bool = F
     run.tokens = run.next_branch = 1
     root = Branch(1, seed_of_run(run_id), state=start_values(plan.state, run.inputs), outputs=Values())
     run.branches[root.id] = root
-    root.solo = is_solo(plan, root)
+    root.solo = is_solo(plan, run, root)
     count = len(plan.starts)
     branches = fork(plan, run, root, count) if count > 1 else [root]
     for number, (index, branch) in enumerate(zip(plan.starts, branches, strict=True)):
@@ -73,12 +74,12 @@ def advance(plan: Plan, run: Run, outcome: Outcome) -> Run:
     if type(outcome) is Completed:
         taken = outcome.taken
         if len(taken) == 1 and outcome.sends is None and not run.stopping:
-            step = go_on(plan, run, outcome.step, outcome.outputs, taken)
-            if step is not None:
-                run.ready.append(step)
+            went = plan.ways[taken[0]](run, outcome.step, outcome.outputs)
+            if type(went) is Step:
+                run.ready.append(went)
                 return run
             _go_on(plan, run, outcome, plan.edges[taken[0]])
-            if not (run.flight or run.waiting or run.stopping):
+            if _is_settled(run):
                 return run
         else:
             _completed(plan, run, outcome)
@@ -93,37 +94,18 @@ def advance(plan: Plan, run: Run, outcome: Outcome) -> Run:
     return run
 
 
-def go_on(plan: Plan, run: Run, step: Step, outputs: Values, taken: tuple[int, ...]) -> Step | None:
-    """What `advance` does in its most frequent case: the only branch takes one edge, to a node that starts at once.
-
-    A runner may ask for it directly, and need not make an outcome then.
-
-    Returns:
-        The next step; None when the case is another one, and then nothing was done.
-    """
-    branch = run.branches[step.branch]
-    if len(taken) != 1 or not branch.solo or run.stopping or type(outputs) is not Values:
-        return None
-    edge = plan.edges[taken[0]]
-    target = plan.nodes[edge.target]
-    if not target.quick or run.steps >= plan.max_steps or plan.nodes[step.node].place:
-        return None
-    if branch.absorbed != step.ordinal:
-        put_all(branch.state, outputs)
-        put(branch.outputs, edge.edge.source, outputs)
-    run.steps += 1
-    if target.heads:
-        run.rounds[edge.target] = run.rounds.get(edge.target, 0) + 1
-    branch.ordinal = ordinal = step.ordinal + 1
-    branch.step = following = Step(edge.target, step.branch, ordinal, step.seed, outputs)
-    return following
-
-
 def stop(run: Run) -> None:
     """Start nothing more: what runs may end, and is folded, but goes nowhere."""
     run.stopping = True
+    for branch in run.branches.values():
+        branch.solo = False
     run.abandoned += run.ready
     run.ready.clear()
+
+
+def _is_settled(run: Run) -> bool:
+    """No token moves by itself, and no join's turn can have come."""
+    return run.tokens > 0 and not (run.flight or run.late or run.stopping or run.stirred & run.waiting_mask)
 
 
 def _end(run: Run) -> None:
@@ -142,8 +124,12 @@ def _go_on(plan: Plan, run: Run, outcome: Completed, edge: PlanEdge) -> None:
     target = plan.nodes[edge.target]
     if target.join is None:
         _ready(plan, run, branch, target, outcome.outputs)
-    else:
-        _send(run, branch, Arrival(target.index, edge.index, branch.id, step.node, outcome.outputs))
+        return
+    branch.step, branch.heading = None, target.index
+    arrival = Arrival(target.index, edge.index, branch.id, step.node, outcome.outputs)
+    started = arrive(plan, run, target, branch, arrival)
+    if started is not None:
+        _begin(plan, run, *started)
 
 
 def _completed(plan: Plan, run: Run, outcome: Completed) -> None:
@@ -172,6 +158,8 @@ def _failed(plan: Plan, run: Run, outcome: Failed) -> None:
     step = outcome.step
     branch = run.branches[step.branch]
     node = plan.nodes[step.node]
+    if outcome.outputs is not None:
+        absorb(plan, run, step, outcome.outputs)
     _leave(plan, run, branch, node)
     if outcome.taken and not run.stopping:
         edge = plan.edges[outcome.taken[0]]
@@ -293,8 +281,7 @@ def _run_away(plan: Plan, run: Run, branch: Branch, node: PlanNode) -> None:
             f"the run took its {plan.max_steps} steps; the loop {' -> '.join([*loop, loop[0]])} went round "
             f"{run.rounds[worst]} times. Give it a way out, or raise max_steps"
         )
-    names = ("MaxStepsExceeded", "StepError")
-    error = ErrorInfo("MaxStepsExceeded", "max_steps", message, node.id, names=names)
+    error = error_info(MaxStepsExceeded(message), node.id)
     finish(plan, run, branch, failure=Failure(node.index, error))
     stop(run)
 

@@ -26,7 +26,7 @@ from .stretches import (
     tidy,
     write,
 )
-from .values import Values, merge, put, put_all, writable
+from .values import Values, merge, put_all, writable
 
 __all__ = ["absorb", "drop", "finish", "fork", "is_solo", "join", "outputs_of", "state_of"]
 
@@ -44,6 +44,9 @@ def outputs_of(run: Run, branch: Branch, schema: StateSchema) -> Values:
     if branch.outputs is None:
         parent = run.branches[branch.parent]
         branch.outputs = merge_trail(run, branch, writable(outputs_of(run, parent, schema)))
+    if branch.unread:
+        put_all(branch.outputs, branch.unread)
+        branch.unread.clear()
     return branch.outputs
 
 
@@ -55,22 +58,22 @@ def absorb(plan: Plan, run: Run, step: Step, outputs: Values) -> Branch:
     branch.absorbed = step.ordinal
     if branch.solo and type(outputs) is Values:
         put_all(branch.state, outputs)
-        put(branch.outputs, plan.nodes[step.node].id, outputs)
+        branch.unread[plan.nodes[step.node].id] = outputs
         return branch
     schema = plan.state
     updates = outputs if schema.keys is None else schema.select(outputs)
     if branch.state is not None:
         apply(branch.state, updates, schema)
     if branch.outputs is not None:
-        merge(branch.outputs, {plan.nodes[step.node].id: outputs})
+        merge(outputs_of(run, branch, schema), {plan.nodes[step.node].id: outputs})
     if len(run.branches) > 1:
         write(plan, run, branch, updates, step.node, outputs)
     return branch
 
 
-def is_solo(plan: Plan, branch: Branch) -> bool:
+def is_solo(plan: Plan, run: Run, branch: Branch) -> bool:
     """Whether what the only branch writes needs no care: nothing to reduce, to select, to copy or to remember."""
-    plain = plan.state.plain and not plan.shadows
+    plain = plan.state.plain and not plan.shadows and not run.stopping
     return plain and type(branch.state) is Values and type(branch.outputs) is Values
 
 
@@ -80,11 +83,13 @@ def fork(plan: Plan, run: Run, branch: Branch, count: int) -> list[Branch]:
     outputs_of(run, branch, plan.state)
     branch.stretch = branch.heading = -1
     branch.solo = False
-    key = parent_key(branch)
-    children = [_branch(run, (key, 0, position), branch.id) for position in range(count)]
+    key, parent, late, known = parent_key(branch), branch.id, branch.late, run.branches
+    first = run.next_branch + 1
+    run.next_branch += count
+    children = [Branch(first + place, (key, 0, place), parent, late=late) for place in range(count)]
     for child in children:
-        child.late = branch.late
-        branch.children.add(child.id)
+        known[child.id] = child
+    branch.children.update(range(first, first + count))
     replace(run, branch, children)
     run.tokens += count - 1
     if branch.late:
@@ -128,8 +133,7 @@ def finish(plan: Plan, run: Run, branch: Branch, outputs: Values | None = None, 
 def drop(plan: Plan, run: Run, branch: Branch) -> None:
     """The branch's token is gone without a trace."""
     _end_token(run, branch)
-    before, after = run.branches.get(branch.before), run.branches.get(branch.after)
-    unlink(run, branch)
+    before, after = unlink(run, branch)
     with_it = {each for number in branch.trail for each in run.stretches[number].seen_by}
     _leave_fork(plan, run, branch)
     _remove(run, branch)
@@ -161,12 +165,13 @@ def _replace_by(plan: Plan, run: Run, arrived: Sequence[Branch], joined: Branch)
     """The arrived branches are no more: the joined one has the place of the last of them."""
     replace(run, arrived[-1], [joined])
     for branch in arrived[:-1]:
-        before, after = run.branches.get(branch.before), run.branches.get(branch.after)
-        unlink(run, branch)
+        before, after = unlink(run, branch)
         if before is not None and after is not None and before.over and after.over:
             _end_as_one(plan, run, before, after)
     for branch in arrived:
-        _leave_fork(plan, run, branch)
+        forget_past(run, branch)
+    _leave_forks(plan, run, arrived)
+    for branch in arrived:
         _remove(run, branch)
     tidy(run, joined, plan.state)
 
@@ -218,6 +223,21 @@ def _forks_of(run: Run, branch: Branch) -> list[int]:
     return found
 
 
+def _leave_forks(plan: Plan, run: Run, branches: Sequence[Branch]) -> None:
+    """The branches are no part of their forks any more; the last one left of a fork takes its place."""
+    parent = branches[0].parent
+    if parent < 0 or any(branch.parent != parent for branch in branches):
+        for branch in branches:
+            _leave_fork(plan, run, branch)
+        return
+    fork = run.branches[parent]
+    for branch in branches:
+        fork.children.discard(branch.id)
+        branch.parent = -1
+    if len(fork.children) == 1:
+        _take_place(plan, run, fork, run.branches[next(iter(fork.children))])
+
+
 def _leave_fork(plan: Plan, run: Run, branch: Branch) -> None:
     """The branch is no part of its fork any more; the last one left there takes the fork's place."""
     if branch.parent < 0:
@@ -241,7 +261,7 @@ def _take_place(plan: Plan, run: Run, fork: Branch, child: Branch) -> None:
         forget_past(run, child)
         if not child.children:
             child.label = 0
-            child.solo = is_solo(plan, child)
+            child.solo = is_solo(plan, run, child)
     else:
         siblings = run.branches[fork.parent].children
         siblings.discard(fork.id)

@@ -16,6 +16,7 @@ from .plan import Join, NodeSpec, Plan, PlanEdge, PlanNode
 from .reach import Reach, components, reach_of
 from .state import StateSchema
 from .values import shadows
+from .ways import way_along
 
 __all__ = ["CONDITION_NAMES", "Declaration", "Judgement", "compile_plan", "judge", "nearest", "path_problem"]
 
@@ -72,17 +73,20 @@ def compile_plan(graph: Declaration, judged: Judgement | None = None) -> Plan:
     successors = [[edge.target for edge in each] for each in outgoing]
     joins = _joins(graph, successors)
     reach = reach_of(successors, joins)
+    quorums = sum(reach.joins[node].bit for node in joins if isinstance(graph.nodes[node].join, Quorum))
     cycles = {node: component for component in components(successors) for node in component}
     nodes = _plan_nodes(graph, outgoing, joins, reach, cycles)
     return Plan(
         name=graph.name,
         nodes=nodes,
         edges=edges,
+        ways=tuple(way_along(edge.index, nodes[edge.source], nodes[edge.target], graph.max_steps) for edge in edges),
         by_id=by_id,
         starts=tuple(by_id[start] for start in graph.starts),
         joins={reach.joins[node].bit: node for node in joins},
         reaches=reach.reaches,
-        quorums=sum(reach.joins[node].bit for node in joins if isinstance(graph.nodes[node].join, Quorum)),
+        leads={1 << at: sum(1 << each for each in places) for at, places in enumerate(reach.next)} if quorums else {},
+        quorums=quorums,
         state=graph.state,
         on_failure=graph.on_failure,
         strict_routing=graph.strict_routing,
@@ -343,7 +347,6 @@ def _plan_node(
         join=join,
         place=place,
         heads=heads,
-        quick=join is None and not place,
         before_quorum=before_quorum,
         names=_names([edge for edge in edges if edge.edge.kind == "when"]),
     )

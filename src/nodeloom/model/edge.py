@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, cast
 
 import msgspec
+from msgspec.structs import force_setattr
 
-from .values import Values
+from .values import Values, sealed
 
 __all__ = ["Edge", "EdgeCondition", "EdgeKind", "Quorum", "Route", "Routing"]
 
@@ -76,7 +77,7 @@ class Edge(msgspec.Struct, frozen=True):
         when: the condition as written: a text of the expression language, or the pairs of a keyword condition.
         predicate: the same in Python.
         errors: for `error`, the type names it catches; empty for any.
-        metadata: what the author attached; the runtime does not read it.
+        metadata: what the author attached, as a copy that cannot be changed; the runtime does not read it.
         line: where a document declares it, from 1.
     """
 
@@ -88,6 +89,10 @@ class Edge(msgspec.Struct, frozen=True):
     errors: tuple[str, ...] = ()
     metadata: Mapping[str, Any] | None = None
     line: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.metadata is not None:
+            force_setattr(self, "metadata", sealed(dict(self.metadata)))
 
     def __str__(self) -> str:
         return f"{self.source} -> {self.target}"

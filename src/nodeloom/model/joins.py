@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import StateConflict
+from ..errors import QuorumNotReached, StateConflict
 from .branches import drop, join
 from .plan import Join, Plan, PlanNode
+from .result import error_info
 from .run import Arrival, Branch, ErrorInfo, Note, Run, Step
 from .values import Lent, Values, lend, merge
 
@@ -53,10 +54,13 @@ def arrive(plan: Plan, run: Run, node: PlanNode, branch: Branch, arrival: Arriva
     assert node.join is not None
     arrivals = run.waiting.setdefault(node.index, [])
     arrivals.append(arrival)
-    run.waiting_mask |= node.join.reach.bit
-    run.stirred |= node.join.reach.bit | node.join.reach.downstream
+    reach = node.join.reach
+    run.waiting_mask |= reach.bit
     if node.join.quorum and len(arrivals) == node.join.quorum:
+        run.stirred |= reach.downstream
         return _start(plan, run, node)
+    if run.late or not reach.watched & run.live_mask:  # else whoever is live holds this join, and those behind it
+        run.stirred |= reach.bit | reach.downstream
     return None
 
 
@@ -117,13 +121,31 @@ def _next_beside_late(plan: Plan, run: Run) -> Start | None:
 
 
 def _waiting_before(plan: Plan, run: Run, bit: int) -> int:
-    """The joins where somebody waits who can still come to this one."""
-    index = plan.joins[bit]
+    """The joins where somebody waits who can still come to this one; late is what all who wait there are."""
     found = 0
     for other in _bits(_join_at(plan, bit).reach.watched & run.waiting_mask & ~bit):
-        if not all(index in run.branches[each.branch].late for each in run.waiting[plan.joins[other]]):
+        first, *others = (run.branches[each.branch].late for each in run.waiting[plan.joins[other]])
+        if _leads_to(plan, other, bit, first.intersection(*others)):
             found |= other
     return found
+
+
+def _leads_to(plan: Plan, place: int, join: int, late: frozenset[int]) -> bool:
+    """Whether a token at a place can come to a join, when some quorums let nothing of it through any more (3.4)."""
+    if not late:
+        return True
+    closed = 0
+    for index in late:
+        join_there = plan.nodes[index].join
+        closed |= 0 if join_there is None else join_there.reach.bit
+    found = todo = place
+    while todo and not found & join & ~closed:
+        bit = todo & -todo
+        todo ^= bit
+        if not bit & closed:
+            todo |= plan.leads[bit] & ~found
+            found |= plan.leads[bit]
+    return bool(found & join & ~closed)
 
 
 def _all_behind(bit: int, behind: dict[int, int]) -> int:
@@ -140,11 +162,11 @@ def _is_held(plan: Plan, run: Run, bit: int) -> bool:
     reach = _join_at(plan, bit).reach
     if not reach.watched & run.live_mask:
         return False
-    index = plan.joins[bit]
-    return any(
-        branch.step is not None and plan.nodes[branch.step.node].place & reach.watched and index not in branch.late
-        for branch in run.branches.values()
-    )
+    for branch in run.branches.values():
+        place = plan.nodes[branch.step.node].place if branch.step is not None else 0
+        if place & reach.watched and _leads_to(plan, place, bit, branch.late):
+            return True
+    return False
 
 
 def _join_at(plan: Plan, bit: int) -> Join:
@@ -179,7 +201,7 @@ def _start(plan: Plan, run: Run, node: PlanNode) -> Start:
     step = Step(node.index, branch.id, branch.ordinal, branch.seed, _inputs_of(arrivals), error, sources)
     run.tell(Note("join_started", node.id, {"sources": [_source(plan, arrival) for arrival in arrivals]}))
     if conflict is not None and short is None:
-        short = ErrorInfo("StateConflict", conflict.code, str(conflict), node.id, names=("StateConflict", "StepError"))
+        short = error_info(conflict, node.id)
     return step, short
 
 
@@ -206,9 +228,7 @@ def _short_of_quorum(node: PlanNode, join: Join, arrivals: Sequence[Arrival]) ->
     if len(arrivals) >= join.quorum:
         return None
     message = f"{len(arrivals)} of {join.quorum} branches arrived at {node.id}, and no other can"
-    return ErrorInfo(
-        "QuorumNotReached", "quorum_not_reached", message, node.id, names=("QuorumNotReached", "StepError")
-    )
+    return error_info(QuorumNotReached(message), node.id)
 
 
 def _mark_late(plan: Plan, run: Run, node: PlanNode, join: Join) -> None:

@@ -23,22 +23,30 @@ def replace(run: Run, gone: Branch, made: Sequence[Branch]) -> None:
     if room < count:
         _relabel(run, gone, GAP * count)
         room = GAP * count
-    before = gone.before
-    for number, branch in enumerate(made):
-        branch.label = gone.label + number * (room // count)
-        _link(run, before, branch.id)
-        branch.before = before
-        before = branch.id
-    made[-1].after = gone.after
+    label, step = gone.label, room // count
+    before = run.branches[gone.before] if gone.before >= 0 else None
+    for branch in made:
+        branch.label = label
+        label += step
+        if before is not None:
+            before.after = branch.id
+            branch.before = before.id
+        before = branch
+    last = made[-1]
+    last.after = gone.after
     if after is not None:
-        after.before = before
+        after.before = last.id
 
 
-def unlink(run: Run, branch: Branch) -> None:
-    """Take a branch out of the list."""
-    _link(run, branch.before, branch.after)
-    if branch.after >= 0:
-        run.branches[branch.after].before = branch.before
+def unlink(run: Run, branch: Branch) -> tuple[Branch | None, Branch | None]:
+    """Take a branch out of the list; its neighbours there."""
+    before = run.branches[branch.before] if branch.before >= 0 else None
+    after = run.branches[branch.after] if branch.after >= 0 else None
+    if before is not None:
+        before.after = branch.after
+    if after is not None:
+        after.before = branch.before
+    return before, after
 
 
 def in_order(run: Run) -> Iterator[Branch]:
@@ -48,11 +56,6 @@ def in_order(run: Run) -> Iterator[Branch]:
     while at is not None:
         yield at
         at = run.branches[at.after] if at.after >= 0 else None
-
-
-def _link(run: Run, before: int, after: int) -> None:
-    if before >= 0:
-        run.branches[before].after = after
 
 
 def _relabel(run: Run, wide: Branch, width: int) -> None:

@@ -15,6 +15,7 @@ from ..expressions import Expression
 from .edge import Edge, EdgeCondition, Quorum, Routing
 from .reach import JoinReach
 from .state import StateSchema
+from .ways import Way, way_of
 
 __all__ = ["Join", "NodeSpec", "Plan", "PlanEdge", "PlanNode"]
 
@@ -63,7 +64,11 @@ class PlanEdge(msgspec.Struct, frozen=True):
                 return True
             return bool(predicate.predicate(Routing(node.id, scope["inputs"], scope["output"], scope["state"])))
         except Exception as error:  # whatever an author's predicate raises is a routing failure
-            raise RoutingError(f"the condition of edge {self.edge} failed: {error}") from error
+            raise self.undecided(error) from error
+
+    def undecided(self, error: Exception) -> RoutingError:
+        """What is raised when the condition itself failed."""
+        return RoutingError(f"the condition of edge {self.edge} failed: {error}")
 
 
 class Join(msgspec.Struct, frozen=True):
@@ -81,8 +86,7 @@ class PlanNode(msgspec.Struct, frozen=True):
         tests: the edges in order, when some have one; conditional: those that do.
         errors: edges for a failed step, in order. `routes`: target node id to the edge a Route takes.
         place: where a running step stands, as a mask (0: it reaches no join).
-        heads: a cycle leads back to it, so its starts are counted. quick: nothing is to be counted or watched
-            when it starts. before_quorum: it can reach one.
+        heads: a cycle leads back to it, so its starts are counted. before_quorum: it can reach one.
         names: the names its conditions use.
     """
 
@@ -99,7 +103,6 @@ class PlanNode(msgspec.Struct, frozen=True):
     join: Join | None
     place: int
     heads: bool
-    quick: bool
     before_quorum: bool
     names: frozenset[str]
 
@@ -109,19 +112,23 @@ class Plan(msgspec.Struct, frozen=True):
 
     Attributes:
         nodes, edges: by index, in declaration order.
+        ways: for each edge, how a token that is alone takes it.
         by_id: node id to index. starts: the indices a run begins at.
         joins: place mask to the index of the join that stands there. quorums: the places of those that are one.
-        reaches: place mask to the joins that a token standing there can reach.
+        reaches: place mask to the joins that a token standing there can reach. leads: place mask to the places next
+            to it, where there are quorums, whose late tokens cannot take every way.
         state: what is declared of the flowing state. shadows: a node's id is also the name of a method of dict.
     """
 
     name: str
     nodes: tuple[PlanNode, ...]
     edges: tuple[PlanEdge, ...]
+    ways: tuple[Way, ...]
     by_id: dict[str, int]
     starts: tuple[int, ...]
     joins: dict[int, int]
     reaches: dict[int, int]
+    leads: dict[int, int]
     quorums: int
     state: StateSchema
     on_failure: Literal["fail", "continue"] = "fail"
@@ -161,6 +168,10 @@ class Plan(msgspec.Struct, frozen=True):
             if node.first:
                 break
         return tuple(taken)
+
+    def way(self, taken: tuple[int, ...]) -> Way:
+        """How a token goes on that takes these edges."""
+        return self.ways[taken[0]] if len(taken) == 1 else way_of(taken)
 
     def cycle_of(self, index: int) -> list[int]:
         """The nodes of a shortest way from a node round to itself; the node alone when there is none."""

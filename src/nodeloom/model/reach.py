@@ -30,11 +30,13 @@ class Reach(msgspec.Struct, frozen=True):
     Attributes:
         running: by node, where a step of it stands (0: it reaches no join or fork).
         joins: by node. reaches: by place, the joins that a token standing there can reach.
+        next: by place, in order, the places next to it on the ways from there.
     """
 
     running: tuple[int, ...]
     joins: dict[int, JoinReach]
     reaches: dict[int, int]
+    next: Successors = ()
 
 
 def components(successors: Successors) -> list[list[int]]:
@@ -113,6 +115,7 @@ def reach_of(successors: Successors, joins: Collection[int]) -> Reach:
         tuple(0 if place is None else 1 << place for place in running),
         {node: JoinReach(1 << place, watched[place], downstream[place]) for node, place in join_place.items()},
         {1 << place: mask | (1 << place if place < len(join_place) else 0) for place, mask in enumerate(downstream)},
+        places,
     )
 
 

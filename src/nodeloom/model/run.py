@@ -102,21 +102,30 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Completed(msgspec.Struct):
-    """A step is done: its outputs, and the edges it takes. `sends` replaces `taken` for a Route."""
+    """A step is done: its outputs, and the edges it takes. `sends` replaces `taken` for a Route.
+
+    Attributes:
+        degraded: some items of its batch failed, and not all.
+    """
 
     step: Step
     outputs: Values
     taken: tuple[int, ...]
     sends: tuple[Send, ...] | None = None
+    degraded: bool = False
 
 
 class Failed(msgspec.Struct):
-    """A step failed for good; `taken` is the error edge that catches it, if any. `fatal` lets none."""
+    """A step failed for good; `taken` is the error edge that catches it, if any. `fatal` lets none.
+
+    With `outputs`, it is completed and returned these, and only its way on could not be told (semantics 2.3).
+    """
 
     step: Step
     error: ErrorInfo
     taken: tuple[int, ...] = ()
     fatal: bool = False
+    outputs: Values | None = None
 
 
 class Cancelled(msgspec.Struct):
@@ -173,6 +182,7 @@ class Branch(msgspec.Struct):
         parent: the fork it comes from; -1 where none is open. children: the branches of its own fork.
         state, outputs: its view of the flowing state, and of the outputs by node id; None where nobody has asked
             yet (then they are the parent's, plus what its trail adds).
+        unread: of the only branch, what nodes returned since anybody asked for its outputs.
         trail: the stretches of its past since its fork, in order. stretch: the one it is writing, -1 for none.
         latest: replaced key to those of the trail whose write of it is unsuperseded here (declared states only).
         label, before, after: its place among the branches; see `order`.
@@ -188,6 +198,7 @@ class Branch(msgspec.Struct):
     parent: int = -1
     state: Values | None = None
     outputs: Values | None = None
+    unread: dict[str, Values] = msgspec.field(default_factory=dict)
     ordinal: int = 0
     absorbed: int = -1
     children: set[int] = msgspec.field(default_factory=set)

@@ -13,23 +13,28 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
+from ..errors import OutputError
+
 __all__ = [
     "EMPTY",
     "Gathered",
     "Lent",
     "Values",
     "freeze",
+    "handed",
     "lend",
     "merge",
     "owned",
     "put",
     "put_all",
+    "sealed",
     "shadows",
     "sort_from",
     "writable",
 ]
 
 _Plain = dict[str, Any]
+_type: Any = type  # of which a type checker concludes nothing: `type(x) is dict` would make x a dict of unknowns
 _get = _Plain.__getitem__
 _set = _Plain.__setitem__
 _has = _Plain.__contains__
@@ -149,28 +154,57 @@ class Gathered(list[Any]):
 
 
 EMPTY = Values()
-_CONTAINERS = frozenset({dict, list, set, Values, Shadowing, Lent, Gathered})
+_CONTAINERS = frozenset({dict, list, set, tuple, Values, Shadowing, Lent, Gathered})
 
 
 def freeze(values: Mapping[str, Any]) -> Values:
     """Read-only values of what a node returned or a caller gave; the top level is copied, nothing below it.
 
-    A state or inputs view found at the top is a snapshot from here on, for the view itself moves with its run.
+    A state or outputs view found at the top is a snapshot from here on, for the view itself moves with its run.
+
+    Raises:
+        OutputError: a key is no text.
     """
-    frozen = Values(values)
-    for key, value in _items(frozen):
-        if key in _METHODS or type(value) in _VIEWS:
-            return _snapshot(frozen)
-    return frozen
+    if _type(values) is not dict:
+        values = dict(values)
+    for key in values:
+        if type(key) is not str or key in _METHODS or type(values[key]) in _VIEWS:
+            return _snapshot(Values(values))
+    return Values(values)
 
 
 def _snapshot(frozen: Values) -> Values:
-    for key, value in tuple(_items(frozen)):
-        if type(value) in _VIEWS:
-            _set(frozen, key, list(value) if type(value) is Gathered else writable(value))
-    if shadows(frozen):
+    for key, value in _items(frozen):
+        if type(key) is not str and not isinstance(key, str):
+            raise OutputError(f"the names of inputs and outputs are texts, not {key!r} ({type(key).__name__})")
+        kind = _type(value)
+        if kind in _VIEWS:
+            _set(frozen, key, list(value) if kind is Gathered else writable(value))
+    if not _METHODS.isdisjoint(frozen):
         _become(frozen, "__class__", Shadowing)
     return frozen
+
+
+def handed(values: Mapping[str, Any]) -> Values:
+    """Read-only values of a caller's mapping: plain containers are copied, for the caller keeps its own (4.8)."""
+    frozen = freeze(values)
+    for key, value in _items(frozen):
+        if _type(value) in _CONTAINERS:
+            _set(frozen, key, owned(value))
+    return frozen
+
+
+def sealed(value: Any) -> Any:
+    """A copy of plain containers in which nothing can be changed: lists are tuples in it, sets are frozen."""
+    kind = _type(value)
+    if kind is dict or kind in _VALUES:
+        own = Values({key: sealed(item) for key, item in value.items()})
+        if shadows(own):
+            _become(own, "__class__", Shadowing)
+        return own
+    if kind in (list, tuple, Gathered):
+        return tuple(sealed(item) for item in value)
+    return frozenset(value) if kind is set else value
 
 
 def shadows(keys: Iterable[str]) -> bool:
@@ -221,18 +255,31 @@ def sort_from(values: Values, first: int) -> None:
 
 def owned(value: Any) -> Any:
     """A copy of plain containers, all the way down; arrays, models and other objects are shared."""
-    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
-    if kind is list or kind is Gathered:
-        return kind(owned(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
-    if kind is dict:
-        return {key: owned(item) for key, item in value.items()}
-    if kind is set:
-        return set(value)
-    if kind is tuple:
-        return tuple(owned(item) for item in value)
+    kind = _type(value)
+    return _own(value, kind, {}) if kind in _CONTAINERS else value
+
+
+def _own(value: Any, kind: Any, copied: dict[int, Any]) -> Any:
+    """The copy of a container; of one that is met again, the same."""
+    number = id(value)
+    if number in copied:
+        return copied[number]
     if kind in _VALUES:
-        return writable(value)
-    return value
+        copied[number] = writable(value)
+    elif kind is set or _CONTAINERS.isdisjoint(map(type, value.values() if kind is dict else value)):
+        copied[number] = kind(value)
+    elif kind is dict:
+        own: dict[Any, Any] = {}
+        copied[number] = own
+        for key, item in value.items():
+            own[key] = _own(item, _type(item), copied) if type(item) in _CONTAINERS else item
+    else:
+        items: list[Any] = Gathered() if kind is Gathered else []
+        if kind is not tuple:
+            copied[number] = items
+        items += [_own(item, _type(item), copied) if type(item) in _CONTAINERS else item for item in value]
+        copied.setdefault(number, tuple(items) if kind is tuple else items)
+    return copied[number]
 
 
 _VALUES = frozenset({Values, Shadowing, Lent})

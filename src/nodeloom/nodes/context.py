@@ -5,82 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import threading
-import time
-from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, ClassVar, ParamSpec, Protocol, Self, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, ParamSpec, Self, TypeVar, cast, overload
 
 import msgspec
+from msgspec.structs import replace
 
 from ..errors import DefinitionError
 from ..model.branches import outputs_of, state_of
-from ..model.plan import Plan
-from ..model.run import ErrorInfo, Run, RunResult, Step, digest
-from ..model.values import EMPTY, Values, lend
-from .event import Event, EventType
+from ..model.run import Step, digest
+from ..model.values import Values, lend
+from .latest import Latest
+from .live import Compiled, Definition, Live, Services, Shared
 from .memory import Memory
+from .own import Own, with_item
 from .runtime import Runtime
 
-__all__ = ["Context", "Live", "Services", "Shared", "Walk", "current_context"]
+__all__ = ["Context", "Live", "Own", "Services", "Shared", "Walk", "current_context"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+
 _walk: contextvars.ContextVar[Walk | None] = contextvars.ContextVar("nodeloom_walk", default=None)
-
-
-class Definition(Protocol):
-    """What a context needs of its node."""
-
-    identifier: ClassVar[str]
-
-
-class Compiled(Protocol):
-    """What a context shows of the graph that runs."""
-
-    name: str
-    plan: Plan
-
-    @property
-    def nodes(self) -> Mapping[str, Any]: ...
-
-    @property
-    def output_templates(self) -> Mapping[str, Any] | None: ...
-
-    def output_of(self, result: RunResult, inputs: Mapping[str, Any]) -> Values:
-        """The graph's output, from what its run became."""
-        ...
-
-
-class Shared(Protocol):
-    """A transactional store that steps coordinate through (semantics 4.1)."""
-
-    def transaction(self) -> Any:
-        """`async with shared.transaction() as t`: what is written to `t` commits whole, or not at all."""
-        ...
-
-
-class Services(Protocol):
-    """What an engine offers to the steps it runs."""
-
-    @property
-    def shared(self) -> Shared: ...
-
-    def resource(self, name: str) -> Any:
-        """The shared resource of that name, opened on first use."""
-        ...
-
-    def setting(self, name: str) -> Any:
-        """A setting of the engine, as `file_roots`."""
-        ...
-
-    async def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking function on a thread of the engine's."""
-        ...
-
-    async def run_inner(self, graph: Any, inputs: Mapping[str, Any], ctx: Context) -> Values:
-        """Run a graph as a step of another; its output."""
-        ...
 
 
 class Walk:
@@ -89,15 +36,20 @@ class Walk:
     The task's context variable holds the walk, not the context: so a step sets one attribute, and no variable.
 
     Attributes:
-        live: the run. context: the step this walk is at.
+        live: the run. context: the step this walk is at. stopped: what it does is not wanted any more.
     """
 
-    __slots__ = ("_token", "context", "live")
+    __slots__ = ("_token", "context", "live", "stopped")
 
     def __init__(self, live: Live, context: Context | None = None) -> None:
         self.live = live
         self.context = context
+        self.stopped = False
         self._token: contextvars.Token[Walk | None] | None = None
+
+    def stop(self) -> None:
+        """Tell code on a thread that it is not wanted any more."""
+        self.stopped = True
 
     def __enter__(self) -> Self:
         self._token = _walk.set(self)
@@ -108,71 +60,6 @@ class Walk:
         if self._token is not None:
             _walk.reset(self._token)
             self._token = None  # it holds the walk before this one, and that one's the one before
-
-
-class Live:
-    """What is alive about a run: who watches it, what it may use. Never stored, never sent."""
-
-    __slots__ = (
-        "config",
-        "exceptions",
-        "graph",
-        "loop",
-        "memories",
-        "metadata",
-        "parent_span_id",
-        "plan",
-        "run",
-        "runtime",
-        "seq",
-        "services",
-        "stopped",
-        "thread",
-        "trace_id",
-        "watch",
-    )
-
-    def __init__(self, graph: Compiled | None, plan: Plan, run: Run, services: Services) -> None:
-        self.graph = graph
-        self.plan = plan
-        self.run = run
-        self.services = services
-        self.metadata: Mapping[str, Any] = EMPTY
-        self.config: Mapping[str, Any] = EMPTY
-        self.runtime: Any = None
-        self.trace_id: str | None = None
-        self.parent_span_id: str | None = None
-        self.exceptions: list[tuple[ErrorInfo, BaseException]] = []
-        self.memories: dict[str, dict[str, Any]] | None = None
-        self.watch: Callable[[Event], None] | None = None
-        self.seq = 0
-        self.stopped = False
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.thread = threading.get_ident()
-
-    def stop(self) -> None:
-        """Tell code on threads that it is not wanted any more."""
-        self.stopped = True
-
-    def emit(self, type: EventType, ctx: Context | None = None, **data: Any) -> None:
-        """Tell whoever watches; from any thread."""
-        if self.watch is None:
-            return
-        if threading.get_ident() != self.thread and self.loop is not None:
-            self.loop.call_soon_threadsafe(self._emit, type, ctx, data)
-        else:
-            self._emit(type, ctx, data)
-
-    def _emit(self, type: EventType, ctx: Context | None, data: dict[str, Any]) -> None:
-        if self.watch is None:
-            return
-        self.seq += 1
-        node = data.pop("node", None) if ctx is None else ctx.node_id
-        step_id, attempt = (None, None) if ctx is None else (ctx.step_id, ctx.attempt)
-        try:
-            self.watch(Event(type, self.seq, time.time(), self.run.id, node, step_id, attempt, data))
-        except Exception:  # watchers observe
-            logging.getLogger("nodeloom.events").exception("a watcher of run %s failed", self.run.id)
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -186,10 +73,11 @@ class Context(msgspec.Struct, frozen=True):
         memory: the node's own, where it is declared. shared: the transactional store.
         run_id, step_id, node_id, trace_id, span_id, parent_span_id: who this is.
         graph: the graph that runs, or None. metadata, config: what the caller gave with the run.
+        item, index: in a batch, the item this work is for, and its place.
         log: a logger under the node's identifier; its records carry node, run and step.
         http: the engine's HTTP client. resources: its named resources, as attributes.
         cancelled: True once the run was cancelled, for code on a thread to look at.
-        step, walk, live, node: the runtime's own.
+        step, walk, live, node, own, own_memory: the runtime's own.
     """
 
     step: Step
@@ -197,7 +85,8 @@ class Context(msgspec.Struct, frozen=True):
     node: Definition
     params: Any = None
     attempt: int = 1
-    _memory: Memory | None = None
+    own_memory: Memory | None = None
+    own: Own | None = None
 
     @property
     def live(self) -> Live:
@@ -205,22 +94,57 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def inputs(self) -> Values:
-        return self.step.inputs
+        own = self.own
+        if own is None or own.index is None:
+            return self.step.inputs
+        if own.inputs is None:
+            own.inputs = lend(self.step.inputs)
+        return own.inputs
 
     @property
     def run_inputs(self) -> Values:
-        return lend(self.walk.live.run.inputs)
+        own = self.own
+        alone = own.names.get("run") if own is not None else None  # of an item that is a run of its own
+        return lend(self.walk.live.run.inputs if alone is None else alone["inputs"])
 
     @property
     def state(self) -> Values:
+        own = self.own
+        if own is not None and own.state is not None:
+            return own.state
         live = self.walk.live
         branch = live.run.branches[self.step.branch]
-        return branch.state if branch.state is not None else state_of(live.run, branch, live.plan.state)
+        state = branch.state
+        if state is None:
+            state = state_of(live.run, branch, live.plan.state)
+        if own is not None:
+            state = own.state = lend(state)
+        return state
 
     @property
     def outputs(self) -> Values:
-        live = self.live
-        return outputs_of(live.run, live.run.branches[self.step.branch], live.plan.state)
+        own = self.own
+        if own is not None and own.outputs is not None:
+            return own.outputs
+        live = self.walk.live
+        outputs = outputs_of(live.run, live.run.branches[self.step.branch], live.plan.state)
+        if own is not None:
+            outputs = own.outputs = lend(outputs)
+        return outputs
+
+    @property
+    def item(self) -> Any:
+        own = self.own
+        if own is not None and own.index is not None:
+            for item in own.names.values():
+                return item
+        raise DefinitionError(f"node {self.node_id} has no batch, so there is no ctx.item")
+
+    @property
+    def index(self) -> int:
+        if self.own is None or self.own.index is None:
+            raise DefinitionError(f"node {self.node_id} has no batch, so there is no ctx.index")
+        return self.own.index
 
     @property
     def error(self) -> Values | None:
@@ -228,12 +152,12 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def memory(self) -> Memory:
-        if self._memory is None:
+        if self.own_memory is None:
             raise DefinitionError(
                 f"node {self.node_id} has no memory: declare it, as memory=True (kept within a run) or "
                 f"memory=['key'] (those keys outlive it)"
             )
-        return self._memory
+        return self.own_memory
 
     @property
     def shared(self) -> Shared:
@@ -249,7 +173,8 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def step_id(self) -> str:
-        return self.step.id(self.node_id)
+        step_id = self.step.id(self.node_id)
+        return step_id if self.own is None or self.own.index is None else f"{step_id}[{self.own.index}]"
 
     @property
     def trace_id(self) -> str:
@@ -285,19 +210,40 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def http(self) -> Any:
-        return self.live.services.resource("http")
+        return self.live.services.resource("http", self.live.loop)
 
     @property
     def resources(self) -> Resources:
-        return Resources(self.live.services)
+        return Resources(self)
 
     @property
     def cancelled(self) -> bool:
-        return self.live.stopped
+        return self.walk.stopped or self.walk.live.stopped
 
     def resource(self, name: str) -> Any:
-        """The engine's shared resource of that name, opened on first use."""
-        return self.live.services.resource(name)
+        """The engine's shared resource of that name: `db = await ctx.resource("db")`; opened on first use.
+
+        Plain code on a thread writes `ctx.resource("db").result()`, and waits there.
+        """
+        return self.live.services.resource(name, self.live.loop)
+
+    @overload
+    def background(
+        self, key: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Latest[T]: ...
+    @overload
+    def background(self, key: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Latest[T]: ...
+    def background(self, key: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Latest[Any]:
+        """Start `function` unless it is under way for this key, and give what is known, at once (7.3).
+
+        Args:
+            key: names what is fetched; it is one of this node's place in its graph, in whatever run.
+            function: async, on the loop, or plain, on a thread. args, kwargs: what it is called with.
+
+        Example:
+            `weather = ctx.background("weather", fetch, "Pune")`, then `weather.value`, `weather.age`
+        """
+        return self.live.services.background(self, key, function, *args, **kwargs)
 
     def setting(self, name: str) -> Any:
         """A setting of the engine, as `file_roots`."""
@@ -305,7 +251,8 @@ class Context(msgspec.Struct, frozen=True):
 
     def stream(self, chunk: Any) -> None:
         """Send a chunk to whoever watches the run, at once; from any thread."""
-        self.live.emit("chunk", self, chunk=chunk)
+        if not self.walk.stopped:
+            self.live.emit("chunk", self, chunk=chunk)
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell watchers how far the step is: `done` of `total`, in units of the node's own."""
@@ -315,12 +262,35 @@ class Context(msgspec.Struct, frozen=True):
         """Run a blocking function on a thread of the engine's, and await its value."""
         return await self.live.services.offload(function, *args, **kwargs)
 
-    async def run_inner(self, graph: Any, inputs: Mapping[str, Any]) -> Values:
-        """Run a graph as part of this step, and give its output."""
-        return await self.live.services.run_inner(graph, inputs, self)
+    async def sleep(self, seconds: float) -> None:
+        """Wait for a time to come, with nothing in hand: a pause, or an engine that stops, does not wait for this."""
+        if self.live.graph is None:  # in a worker process nobody can pause it
+            await asyncio.sleep(seconds)
+        else:
+            await cast("Any", self.live.services).sleep(seconds, self)
+
+    async def run_inner(self, graph: Any, inputs: Mapping[str, Any] | None = None) -> Values:
+        """Run a graph as part of this step, and give its output.
+
+        Args:
+            graph: the graph. inputs: its run's; by default the step's, and in a batch the item and its index with them.
+        """
+        given = with_item(self.inputs, self.own, graph.inputs) if inputs is None else inputs
+        return await self.live.services.run_inner(graph, given, self)
+
+    def at_attempt(self, attempt: int) -> Context:
+        """The same step, tried again: inputs, state and outputs as they were before the attempt (4.7)."""
+        return Context(self.step, self.walk, self.node, self.params, attempt, self.own_memory, self.own)
+
+    def having(self, **changes: Any) -> Context:
+        """The same with some of it changed: `step`, `walk`, `params`, `own_memory`, `own`."""
+        return replace(self, **changes)
 
     def scope(self) -> dict[str, Any]:
         """The names an expression in the node's params may use (semantics 12.1)."""
+        known = self.own.scope() if self.own is not None else None
+        if known is not None:
+            return known
         run = self.live.run
         scope: dict[str, Any] = {
             "inputs": self.inputs,
@@ -330,19 +300,21 @@ class Context(msgspec.Struct, frozen=True):
         }
         if self.step.error is not None:
             scope["error"] = self.error
+        if self.own is not None:
+            scope.update(self.own.names)
         return scope
 
 
 class Resources:
-    """The engine's named resources, as attributes: `ctx.resources.http`."""
+    """The engine's named resources, as attributes: `await ctx.resources.db`."""
 
-    __slots__ = ("_services",)
+    __slots__ = ("_ctx",)
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
 
     def __getattr__(self, name: str) -> Any:
-        return self._services.resource(name)
+        return self._ctx.resource(name)
 
 
 class StepLog(logging.LoggerAdapter[logging.Logger]):

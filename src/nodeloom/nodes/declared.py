@@ -1,4 +1,4 @@
-"""The state a graph declares: read from a class or a document, checked at the border (semantics 4.1, 4.2)."""
+"""The state and the inputs a graph declares, by a class or a document; checked at the border (semantics 4.1, 4.2)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from ..errors import DefinitionError, ParamsError, Problem
+from ..model.compile import nearest
 from ..model.reducers import NAMED, Reducer, as_reducer
 from ..model.state import StateSchema, fresh
+from ..model.values import owned
 
-__all__ = ["State", "schema_from_class", "schema_from_document", "state_schema"]
+__all__ = ["State", "checked_inputs", "schema_from_class", "schema_from_document", "state_schema"]
 
 
 class State:
@@ -92,6 +94,35 @@ def schema_from_document(declared: Mapping[str, Any]) -> StateSchema:
         _validator(types, reducers, "the state"),
         {key: _json_type(kind) for key, kind in types.items()},
     )
+
+
+def checked_inputs(declared: Any, given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The inputs as a Params class or a document's `inputs:` wants them."""
+    if isinstance(declared, type) and hasattr(declared, "model_validate"):
+        from ..forms.params import validate
+
+        model = validate(declared, given, subject=f"graph {name}")
+        return model.model_dump() if model is not None else given
+    rules: dict[str, dict[str, Any]] = {
+        key: {"type": rule} if isinstance(rule, str) else dict(rule or {})
+        for key, rule in cast("Mapping[str, Any]", declared).items()
+    }
+    problems = [
+        Problem("inputs", f"no such input{nearest(key, rules, 'inputs')}", field=f"inputs.{key}")
+        for key in given
+        if key not in rules
+    ]
+    problems += [
+        Problem("inputs", "is required: give it, as -i name=value or in --inputs", field=f"inputs.{key}")
+        for key, rule in rules.items()
+        if key not in given and "default" not in rule and rule.get("required", True)
+    ]
+    if problems:
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        raise ParamsError(f"inputs of graph {name} do not fit{lines}", problems)
+    defaults = {key: owned(rule["default"]) for key, rule in rules.items() if "default" in rule}
+    validate_types = schema_from_document({key: rule.get("type", "any") for key, rule in rules.items()}).validate
+    return validate_types({**defaults, **given}) if validate_types is not None else given
 
 
 def _is_class_var(hint: Any) -> bool:

@@ -11,8 +11,15 @@ __all__ = ["Event", "EventType"]
 EventType = Literal[
     "run_started",
     "step_started",
+    "step_retried",
+    "fallback_used",
+    "breaker_opened",
+    "breaker_closed",
     "chunk",
     "progress",
+    "item_completed",
+    "item_failed",
+    "item_cancelled",
     "log",
     "hook_failed",
     "branch_ended",
@@ -21,6 +28,8 @@ EventType = Literal[
     "step_completed",
     "step_failed",
     "step_cancelled",
+    "run_paused",
+    "run_resumed",
     "run_completed",
     "run_failed",
     "run_cancelled",
@@ -35,6 +44,17 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         time: seconds since the epoch. run_id: the run; of a graph inside a graph, the inner one's.
         node, step_id, attempt: where, when it is about a step.
         data: what belongs to it: a `chunk`, `outputs`, `done` and `total`, an `error`, a `duration` in seconds.
+
+    Of a batch, `item_completed` (with `outputs`), `item_failed` (with an `error`) and `item_cancelled` tell of each
+    item as it ends, with its `index`; and some ten times a second `progress` says how many are `done` and how many of
+    these `failed`, of the `total` where it is known, their `rate` a second, and the seconds `left`. A `step_completed`
+    with `degraded` is that of a batch in which some items failed.
+
+    A `step_retried` comes before an attempt that follows a failed one: its `attempt` is that attempt's number, `error`
+    is why, `wait` the seconds until then; what earlier attempts streamed no longer counts. A `fallback_used` says what
+    a failed step gave instead, as `by` (`value`, `last_good` or `node`), with the `error` and, of a last good answer,
+    its `age` in seconds. A `breaker_opened`
+    carries the `key` of a circuit breaker and `reset_after`, in seconds; a `breaker_closed` the `key`.
     """
 
     type: EventType

@@ -5,31 +5,30 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import DefinitionError, ExpressionError, GraphError, ParamsError, Problem
-from ..expressions import Template, compile_template, template_problems
-from ..model.compile import Declaration, compile_plan, judge, nearest, path_problem
+from ..errors import DefinitionError, FrozenDefinition, GraphError, ParamsError, Problem
+from ..expressions import Template, compile_template
+from ..model.batch import Batch
+from ..model.compile import Declaration, compile_plan, judge
 from ..model.edge import Edge
 from ..model.plan import Plan
 from ..model.run import RunResult
-from ..model.values import Values
+from ..model.values import Values, freeze, owned
 from .context import Context
-from .declared import schema_from_document, state_schema
+from .declared import checked_inputs, state_schema
 from .drawing import mermaid
 from .event import Event
 from .host import current_host, run_sync
+from .judged import OUTPUT_NAMES, PARAM_NAMES, node_problems, output_problems, port_problems, rendered_params
 from .node import Node, snake_case
 from .wiring import Wire, as_wirable, rewire
 
 if TYPE_CHECKING:
     from .registry import Registry
 
-__all__ = ["PARAM_NAMES", "Graph", "GraphNode"]
-
-PARAM_NAMES = ("inputs", "state", "outputs", "run", "error")
-OUTPUT_NAMES = ("outputs", "state", "run")
+__all__ = ["OUTPUT_NAMES", "PARAM_NAMES", "Graph", "GraphNode", "port_problems", "rendered_params"]
 
 
 class Graph:
@@ -79,17 +78,22 @@ class Graph:
         self._set_up(declaration, nodes, inputs, outputs)
 
     def _set_up(
-        self, declaration: Declaration, nodes: Sequence[Node], inputs: Any, outputs: Mapping[str, Any] | None
+        self,
+        declaration: Declaration,
+        nodes: Sequence[Node],
+        inputs: Any,
+        outputs: Mapping[str, Any] | None,
+        call: Batch | None = None,
     ) -> None:
         self.name = declaration.name
         self.declaration = declaration
-        self.inputs = inputs
+        self.inputs = owned(inputs)
         self.document_extras: dict[str, Any] = {}  # what a document keeps beside the graph, as `ui`
-        self.output_templates = dict(outputs) if outputs is not None else None
-        self.nodes: dict[str, Node] = {node.id: node for node in nodes}
+        self._output_templates = owned(dict(outputs)) if outputs is not None else None
+        self.nodes: Mapping[str, Node] = MappingProxyType({node.id: node for node in nodes})
         judged = judge(declaration)
-        problems = [*judged.problems, *_param_problems(nodes, declaration)]
-        problems += [*port_problems(declaration, self.nodes), *_output_problems(outputs, declaration)]
+        problems = [*judged.problems, *node_problems(nodes, declaration, call)]
+        problems += [*port_problems(declaration, self.nodes), *output_problems(outputs, declaration)]
         if any(problem.severity == "error" for problem in problems):
             raise GraphError(problems, f"graph {self.name}")
         self._warnings = problems
@@ -98,10 +102,23 @@ class Graph:
         for node in nodes:
             object.__setattr__(node, "frozen", True)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "plan" in self.__dict__ and not name.startswith(("_", "document_")):
+            raise FrozenDefinition(
+                f"{name} of graph {self.name} cannot be set: it is compiled, and shared by every run; make another one"
+            )
+        object.__setattr__(self, name, value)
+
     @property
     def edges(self) -> tuple[Edge, ...]:
         """The edges in declaration order."""
         return self.declaration.edges
+
+    @property
+    def output_templates(self) -> dict[str, Any] | None:
+        """What `outputs` was given as, if anything; a copy."""
+        templates: dict[str, Any] | None = owned(self._output_templates)
+        return templates
 
     def validate(self) -> list[Problem]:
         """What is questionable about the graph; what is wrong was raised when it was made."""
@@ -115,18 +132,22 @@ class Graph:
         """
         if inputs is not None and not isinstance(inputs, Mapping):
             raise ParamsError(f"inputs of graph {self.name} are a mapping, not {type(inputs).__name__}")
-        given: Mapping[str, Any] = inputs or {}
+        given: Mapping[Any, Any] = inputs or {}
+        for key in given:
+            if not isinstance(key, str):
+                what = f"inputs of graph {self.name} are named by texts, not by {key!r} ({type(key).__name__})"
+                raise ParamsError(what)
         if self.inputs is not None:
-            given = _checked(self.inputs, given, self.name)
+            given = checked_inputs(self.inputs, given, self.name)
         validate = self.plan.state.validate
         return validate(given) if validate is not None else given
 
     def output_of(self, result: RunResult, inputs: Mapping[str, Any]) -> Values:
         """The graph's output: what `outputs` says, else what its final tokens returned."""
         if self._outputs is None:
-            return result.output if self.output_templates is None else Values(self.output_templates)
+            return result.output if self._output_templates is None else freeze(owned(self._output_templates))
         run = {"inputs": inputs, "id": result.run_id}
-        return Values(self._outputs.render({"outputs": result.outputs, "state": result.state, "run": run}))
+        return freeze(self._outputs.render({"outputs": result.outputs, "state": result.state, "run": run}))
 
     async def run(
         self,
@@ -162,9 +183,15 @@ class Graph:
         """
         return current_host().stream(self, inputs, **options)
 
-    def as_node(self, *, id: str | None = None) -> GraphNode:
-        """The graph as a node of another: its inputs are the step's, its output is the graph's."""
-        return GraphNode(self, id=id or snake_case(self.name))
+    def as_node(self, *, id: str | None = None, **settings: Any) -> GraphNode:
+        """The graph as a node of another: its inputs are the step's, its output is the graph's.
+
+        With a batch it runs for each item, which is among its inputs, as is its `index`.
+
+        Args:
+            id: its place in the other graph. **settings: what a node's constructor takes: `batch`, `policies`, ...
+        """
+        return GraphNode(self, id=id or snake_case(self.name), **settings)
 
     def to_mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""
@@ -209,11 +236,12 @@ class Graph:
         return graph
 
     @classmethod
-    def alone(cls, node: Node) -> Graph:
-        """A graph of one node without its edges; the node stays free to be wired."""
+    def alone(cls, node: Node, call: Batch | None = None) -> Graph:
+        """A graph of one node without its edges; the node stays free to be wired. `call`: the settings of a `map`."""
         frozen = node.frozen
         declaration = Declaration(node.id, (node.spec(),), (), (node.id,), state_schema(None))
-        graph = cls.assemble(declaration, [node], None, None)
+        graph = cls.__new__(cls)
+        graph._set_up(declaration, [node], None, None, call)
         object.__setattr__(node, "frozen", frozen)
         return graph
 
@@ -240,7 +268,7 @@ class GraphNode(Node):
 
     async def work(self, ctx: Context) -> Values:
         """Run the inner graph as part of this step."""
-        return await ctx.run_inner(self.graph, ctx.inputs)
+        return await ctx.run_inner(self.graph)
 
 
 def _reachable(starts: Sequence[Node]) -> tuple[list[Node], list[Wire]]:
@@ -296,102 +324,3 @@ def _declare(
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _param_problems(nodes: Sequence[Node], declaration: Declaration) -> list[Problem]:
-    """Templates in params that cannot be parsed, or name what does not exist."""
-    ids = frozenset(node.id for node in nodes)
-    lines = {spec.id: spec.line for spec in declaration.nodes}
-    problems: list[Problem] = []
-    for node in nodes:
-        for where, error in template_problems(rendered_params(node), PARAM_NAMES, "params"):
-            problems.append(Problem("template", str(error), node.id, where, line=lines[node.id]))
-        try:
-            template = compile_template(rendered_params(node), PARAM_NAMES, "params")
-        except ExpressionError:
-            continue
-        for path in template.paths if template is not None else ():
-            reason = path_problem(path, ids, declaration.state)
-            if reason:
-                problems.append(Problem("template", reason, node.id, "params", line=lines[node.id]))
-    return problems
-
-
-def rendered_params(node: Node) -> dict[str, Any]:
-    """The params of a node that are read as templates: all but the literal fields."""
-    if node.params_model is None:
-        return dict(node.given)
-    from ..forms.params import is_literal
-
-    fields = node.params_model.model_fields
-    return {key: value for key, value in node.given.items() if key in fields and not is_literal(fields[key])}
-
-
-def _output_problems(outputs: Mapping[str, Any] | None, declaration: Declaration) -> list[Problem]:
-    if not outputs:
-        return []
-    problems = [
-        Problem("template", str(error), field=where)
-        for where, error in template_problems(dict(outputs), OUTPUT_NAMES, "outputs")
-    ]
-    if problems:
-        return problems
-    template = compile_template(dict(outputs), OUTPUT_NAMES, "outputs")
-    ids = frozenset(node.id for node in declaration.nodes)
-    for path in template.paths if template is not None else ():
-        reason = path_problem(path, ids, declaration.state)
-        if reason:
-            problems.append(Problem("template", reason, field="outputs"))
-    return problems
-
-
-def port_problems(declaration: Declaration, nodes: Mapping[str, Node]) -> list[Problem]:
-    """Typed ports that do not fit: an input nobody before the node gives."""
-    incoming: dict[str, list[str]] = {}
-    for edge in declaration.edges:
-        if edge.kind != "error":
-            incoming.setdefault(edge.target, []).append(edge.source)
-    problems: list[Problem] = []
-    for node in nodes.values():
-        wanted = getattr(type(node), "Inputs", None)
-        sources = incoming.get(node.id, [])
-        if wanted is None or not sources or node.id in declaration.starts:
-            continue
-        known = [getattr(type(nodes[source]), "Outputs", None) for source in sources if source in nodes]
-        if any(ports is None for ports in known):
-            continue
-        given = {name for ports in known for name in ports.model_fields}  # type: ignore[union-attr]
-        for name, field in wanted.model_fields.items():
-            if field.is_required() and name not in given:
-                what = f"takes an input {name!r}, which none of {', '.join(sources)} gives{nearest(name, given)}"
-                problems.append(Problem("port", what, node=node.id, field=f"inputs.{name}"))
-    return problems
-
-
-def _checked(declared: Any, given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The inputs as a Params class or a document's `inputs:` wants them."""
-    if isinstance(declared, type) and hasattr(declared, "model_validate"):
-        from ..forms.params import validate
-
-        model = validate(declared, given, subject=f"graph {name}")
-        return model.model_dump() if model is not None else given
-    rules: dict[str, dict[str, Any]] = {
-        key: {"type": rule} if isinstance(rule, str) else dict(rule or {})
-        for key, rule in cast("Mapping[str, Any]", declared).items()
-    }
-    problems = [
-        Problem("inputs", f"no such input{nearest(key, rules, 'inputs')}", field=f"inputs.{key}")
-        for key in given
-        if key not in rules
-    ]
-    problems += [
-        Problem("inputs", "is required: give it, as -i name=value or in --inputs", field=f"inputs.{key}")
-        for key, rule in rules.items()
-        if key not in given and "default" not in rule and rule.get("required", True)
-    ]
-    if problems:
-        lines = "".join(f"\n  - {problem}" for problem in problems)
-        raise ParamsError(f"inputs of graph {name} do not fit{lines}", problems)
-    defaults = {key: rule["default"] for key, rule in rules.items() if "default" in rule}
-    validate_types = schema_from_document({key: rule.get("type", "any") for key, rule in rules.items()}).validate
-    return validate_types({**defaults, **given}) if validate_types is not None else given

@@ -1,20 +1,21 @@
-"""The seam through which a definition reaches an engine, without importing one.
+"""The seam through which a definition reaches what stands above it, without importing it: an engine, and policies.
 
-`graph.run` and `node(...)` belong to definitions, four floors below the engine. The engine announces itself here
-when it is imported (`nodeloom` imports it), so the floors below never name it.
+`graph.run` and `node(...)` belong to definitions, four floors below the engine; what is wrong with a node's policies
+is for policies to say. Both announce themselves here when nodeloom is imported, so the floors below never name them.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
-from ..errors import NodeloomError
+from ..errors import NodeloomError, Problem
+from ..model.batch import BatchResult
 from ..model.run import RunResult
 from ..model.values import Values
 from .event import Event
 
-__all__ = ["Host", "announce", "current_host", "run_sync"]
+__all__ = ["Host", "Policies", "announce", "current_host", "policies", "run_sync"]
 
 
 class Host(Protocol):
@@ -29,15 +30,54 @@ class Host(Protocol):
     @property
     def call(self) -> Callable[..., Awaitable[Values]]: ...
 
+    @property
+    def map(self) -> Callable[..., Awaitable[BatchResult]]: ...
+
+
+class Policies(Protocol):
+    """What a definition asks of policies."""
+
+    def check_policies(self, policies: Any, node: str, /) -> tuple[Any, ...]:
+        """What an author gave, checked. Raises `DefinitionError`."""
+        ...
+
+    def judge_policies(self, nodes: Iterable[Any], graph: str, names: Iterable[str], /) -> list[Problem]:
+        """What is wrong with the policies of a graph's nodes, where these names may be used."""
+        ...
+
+    def read_policies(self, mapping: Any, where: str, /) -> tuple[list[Any], list[Problem]]:
+        """The policies that a document describes, and what is wrong with them."""
+        ...
+
+    def settings_of(self, policies: Iterable[Any], /) -> dict[str, Any]:
+        """What a document says of policies. Raises `DefinitionError`."""
+        ...
+
 
 _hosts: list[Callable[[], Host]] = []
 _runners: list[Callable[..., Any]] = []
+_policies: list[Callable[[], Policies]] = []
 
 
-def announce(host: Callable[[], Host], runner: Callable[..., Any]) -> None:
-    """Let definitions use this engine: `host()` gives the one of the running loop, `runner` runs a coroutine."""
+def announce(host: Callable[[], Host], runner: Callable[..., Any], policies: Callable[[], Policies]) -> None:
+    """Let definitions use this engine: `host()` gives the one of the running loop, `runner` runs a coroutine.
+
+    `policies()` gives what is known about policies, which are imported when they are first used.
+    """
     _hosts[:] = [host]
     _runners[:] = [runner]
+    _policies[:] = [policies]
+
+
+def policies() -> Policies:
+    """What is known about policies.
+
+    Raises:
+        NodeloomError: when nothing was announced (nodeloom was not imported as a package).
+    """
+    if not _policies:
+        raise NodeloomError("no policies were announced: import nodeloom before defining nodes with policies")
+    return _policies[0]()
 
 
 def current_host() -> Host:

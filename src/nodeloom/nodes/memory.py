@@ -66,6 +66,10 @@ class Memory(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         return f"Memory({dict(self)!r})"
 
+    def anew(self) -> Memory:
+        """The same memory for another attempt, as it was before this one."""
+        return Memory(self._kept)
+
     def commit(self) -> None:
         """Keep what the attempt changed."""
         for key in self._gone:

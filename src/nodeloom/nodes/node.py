@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from ..errors import DefinitionError, FrozenDefinition
 from ..expressions import has_template
+from ..model.batch import Batch, spelt_twice
 from ..model.edge import EdgeCondition, Quorum
 from ..model.plan import NodeSpec
 from ..model.values import Values
+from .by_itself import RunsByItself
 from .context import current_context, log_fields
-from .host import current_host, run_sync
 from .settings import LATER, RESERVED, setting
 from .signature import Signature, read_signature
 from .wiring import Group, Pending, Wirable, Wire, as_wirable, connect, error_name
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LATER", "RESERVED", "Node", "in_words", "snake_case"]
 
-Isolation = Literal["thread", "inline"]
+Isolation = Literal["thread", "process", "inline"]
 _OWN = frozenset({"params", "id", "wires", "frozen", "given", "made_with"})
 
 
-class Node(Wirable):
+class Node(RunsByItself, Wirable):
     """A definition of work: subclass it and write `work`; an instance is the node in one place of a graph.
 
     It holds nothing about any run. `work` may ask, by name, for any of `ctx`, `inputs`, `state`, `params`, or for
@@ -44,6 +45,8 @@ class Node(Wirable):
         isolation: where a plain `def work` runs: `"thread"` (default) or `"inline"`.
         memory: True for a memory within a run, or the keys to keep between runs.
         pool: the engine's thread pool a plain `def work` runs on.
+        policies: what is done around `work`, in any order: `[Retry(3), Timeout(10)]`.
+        batch: its work is done for each of many items: `Batch(items="{{ outputs.scan.files }}", parallel=True)`.
         **values: the params by name. A text in them may hold `{{ expressions }}`.
 
     Raises:
@@ -69,6 +72,8 @@ class Node(Wirable):
     routing: Literal["all", "first"] = "all"
     memory: bool | tuple[str, ...] = False
     pool: str = "default"
+    policies: tuple[Any, ...] = ()
+    batch: Batch | None = None
 
     params_model: ClassVar[type[pydantic.BaseModel] | None] = None
     signature: ClassVar[Signature | None] = None
@@ -138,6 +143,9 @@ class Node(Wirable):
         for word in values:
             if word in LATER and word not in fields:
                 raise DefinitionError(f"{word}= comes with {LATER[word]}, which this version does not have yet")
+        problem = spelt_twice(self.batch, self.policies)
+        if problem is not None:
+            raise DefinitionError(f"{type(self).__qualname__}: {problem}")
         self.given = {**values, **(params or {})}
         self._check_params()
 
@@ -287,25 +295,6 @@ class Node(Wirable):
 
     async def on_stop(self) -> None:
         """Called when the engine closes, if the node was started."""
-
-    # --- running by itself
-
-    async def __call__(self, inputs: Any = None, /, **options: Any) -> Values:
-        """Run this node by itself: `await fetch({"url": "..."})`.
-
-        Args:
-            inputs: a mapping, dataclass or model; also what `state` is then.
-            **options: `config` and `runtime`, for nodes spelled `execute`.
-
-        Returns:
-            Its outputs.
-        """
-        return await current_host().call(self, inputs, **options)
-
-    def run_sync(self, inputs: Any = None, /, **options: Any) -> Values:
-        """The same from code that is not async."""
-        result: Values = run_sync(self, inputs, **options)
-        return result
 
     def log(self, message: str, /, **fields: Any) -> None:
         """Log under this node's identifier, with fields."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from ..errors import DefinitionError
+from ..model.batch import Batch
 from ..model.edge import Quorum
+from .host import policies
 
 __all__ = ["LATER", "RESERVED", "setting"]
 
-RESERVED = ("id", "join", "routing", "isolation", "memory", "pool")
+RESERVED = ("id", "join", "routing", "isolation", "memory", "pool", "policies", "batch")
 LATER = {
-    **dict.fromkeys(("policies", "batch"), "policies and batches"),
     **dict.fromkeys(("rate", "order", "deadline", "watchdog", "on_miss", "on_overrun"), "clocks"),
     **dict.fromkeys(("mailbox", "queue"), "actors"),
 }
@@ -20,6 +21,10 @@ LATER = {
 
 def setting(word: str, value: Any, whose: str) -> Any:
     """The value of a reserved word, checked, and as it is kept."""
+    if word == "policies":
+        return policies().check_policies(value, whose)
+    if word == "batch" and isinstance(value, Mapping):
+        return Batch.of(cast("Mapping[str, Any]", value))
     problem = _CHECKS[word](value)
     if problem:
         raise DefinitionError(f"{word}={value!r} of {whose}: {problem}")
@@ -42,9 +47,7 @@ def _check_join(value: Any) -> str | None:
 
 
 def _check_isolation(value: Any) -> str | None:
-    if value == "process":
-        return "processes come with policies, which this version does not have yet; use 'thread'"
-    return None if value in ("thread", "inline") else "use 'thread' or 'inline'"
+    return None if value in ("thread", "process", "inline") else "use 'thread', 'process' or 'inline'"
 
 
 def _check_memory(value: Any) -> str | None:
@@ -58,6 +61,11 @@ def _check_pool(value: Any) -> str | None:
     return None if isinstance(value, str) and value else "name one of the engine's pools"
 
 
+def _check_batch(value: Any) -> str | None:
+    fine = value is None or isinstance(value, Batch)
+    return None if fine else 'give a Batch, as Batch(items="{{ outputs.scan.files }}")'
+
+
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "id": _check_id,
     "join": _check_join,
@@ -65,4 +73,5 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "isolation": _check_isolation,
     "memory": _check_memory,
     "pool": _check_pool,
+    "batch": _check_batch,
 }

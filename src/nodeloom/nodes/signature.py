@@ -54,12 +54,12 @@ def read_signature(work: Callable[..., Any], what: str, *, spelling: str = "work
         bound: it takes no `self`: a function, or a method looked up on an instance.
 
     Raises:
-        SignatureError: an unknown parameter, naming the ones that exist.
+        SignatureError: an unknown parameter, naming the ones that exist; a method without `self`.
     """
     askable = ASKABLE if spelling == "work" else EXECUTE_ASKABLE
     found = list(inspect.signature(work).parameters.values())
-    if not bound and found:
-        found = found[1:]
+    if not bound and hasattr(type(work), "__get__"):  # what has none is no method, and is handed no node
+        found = _behind_self(found, what, spelling)
     names: list[str] = []
     keywords: list[str] = []
     by_place = True
@@ -76,6 +76,15 @@ def read_signature(work: Callable[..., Any], what: str, *, spelling: str = "work
         by_place = by_place and parameter.kind is not parameter.KEYWORD_ONLY
         (names if by_place else keywords).append(parameter.name)
     return Signature(tuple(names), tuple(keywords), _shape(work), _params_annotation(work))
+
+
+def _behind_self(found: list[inspect.Parameter], what: str, spelling: str) -> list[inspect.Parameter]:
+    """What a method asks for behind the node itself."""
+    words = [parameter.name for parameter in found]
+    if not found or found[0].kind is found[0].KEYWORD_ONLY or words[0] in (*ASKABLE, *EXECUTE_ASKABLE):
+        right = f"def {spelling}({', '.join(['self', *words])})"
+        raise SignatureError(f"{spelling} of {what} takes no self, and would be handed the node instead: write {right}")
+    return found[1:]
 
 
 def _unknown(name: str, what: str, spelling: str, askable: tuple[str, ...]) -> str:

@@ -160,11 +160,14 @@ def connect(source: Pending, target: Place) -> None:
 
 
 def error_name(error: Any) -> str:
-    """What an `on_error` edge stores for a class or a registered name."""
+    """What an `on_error` edge stores: of a class its full name, which no other class has; a text as it is.
+
+    A text matches classes by their plain names too, whatever module they are from (semantics 2.5).
+    """
     if isinstance(error, str):
         return error
     if isinstance(error, type) and issubclass(error, BaseException):
-        return error.__name__ if error.__module__ == "builtins" else f"{error.__module__}.{error.__qualname__}"
+        return f"{error.__module__}.{error.__qualname__}"
     raise DefinitionError(f"on_error takes exception classes or their names, not {error!r}")
 
 

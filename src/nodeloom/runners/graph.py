@@ -7,79 +7,125 @@ run at once, each gets one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from time import perf_counter as clock
 from typing import Any, cast
 
 from msgspec.structs import replace
 
-from ..errors import ExpressionError, RunFailed
-from ..executors.local import Perform, Short, was_cancelled
-from ..executors.metrics import Metrics
-from ..model.advance import advance, error_info, first_failure, go_on, result_of, stop
-from ..model.run import Cancelled, Completed, ErrorInfo, Outcome, RunResult, Step
-from ..model.values import EMPTY, freeze
+from ..errors import ExpressionError, RunCancelled, RunFailed
+from ..executors.local import Executable, was_cancelled
+from ..model.advance import advance, error_info, first_failure, result_of, stop
+from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
+from ..model.values import EMPTY, Values, freeze
 from ..nodes.context import Context, Live, Walk
+from .pausing import Pausable
 
 __all__ = ["GraphRun", "checked"]
 
 SLICE = 0.02
 """Seconds that nodes which never wait may go on before others get a turn."""
 
+LOOK = 0.000_05
+"""Seconds of quick steps after which a walk looks whether it was cancelled; one that waited took longer."""
 
-class GraphRun:
+
+class GraphRun(Pausable):
     """One run of a graph, in this process.
 
     Args:
         live: the run and what is alive about it.
         bound, metrics: for each node of the plan, by index, what performs its steps and counts them.
+        around: what else its engine has under way.
+        outer: the run with the step that this one is part of. step: that step.
     """
 
-    __slots__ = ("_bound", "_done", "_live", "_metrics", "_plan", "_run", "_stopped", "_tasks")
-
-    def __init__(self, live: Live, bound: Sequence[tuple[Perform, Short | None]], metrics: Sequence[Metrics]) -> None:
-        self._live = live
-        self._plan = live.plan
-        self._run = live.run
-        self._bound = bound
-        self._metrics = metrics
-        self._tasks: dict[asyncio.Task[None], Step | None] = {}  # with the step of one that has not begun
-        self._done: asyncio.Future[None] | None = None
-        self._stopped = False
+    __slots__ = ()
 
     async def drive(self) -> RunResult:
         """Follow the run to its end. Cancelling this cancels every step and awaits them.
 
         Returns:
-            What became of it; a failed run is a result too.
+            What became of it; one that failed, or that `cancel` ended, is a result too.
         """
-        run = self._run
-        self._emit("run_started", inputs=run.inputs)
+        run, runs = self._run, self._around.runs
+        self._task = task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._cancels = task.cancelling()
+        runs[id(run)] = self
+        if self.outer is not None:
+            self._link(task)
         try:
+            self._emit("run_started", inputs=run.inputs)
+            if self._told is not None:
+                raise asyncio.CancelledError
             if len(run.ready) == 1:
                 with Walk(self._live) as walk:
-                    await self._follow(walk, run.ready.pop())
+                    await self._follow(walk, run.ready.pop(), task)
             if run.ready:
                 await self._follow_all()
             result = self._with_output(result_of(self._plan, run))
-        except asyncio.CancelledError:
-            try:
-                await self._cancel_all()
-            finally:
-                self._emit("run_cancelled")
-            raise
+        except asyncio.CancelledError as error:
+            result = await self._cancelled(task, error)
         except Exception as error:  # folding failed: in a reducer of the author's
             await self._cancel_all()
             result = self._broken(RunResult(run.id, "failed", EMPTY, EMPTY, EMPTY, run.steps), error)
         except BaseException:
             await self._cancel_all()
             raise
+        finally:
+            self.over = True
+            del runs[id(run)]
+            if self._noted or self._around.stopping:
+                self._tell_end(task)
+        self._say_end(result)
+        return result
+
+    def _say_end(self, result: RunResult) -> None:
         if result.status == "completed":
             self._emit("run_completed", output=result.output, steps=result.steps)
-        else:
+        elif result.status == "failed":
             told = dict(result.error.as_values()) if result.error is not None else {}
             self._emit("run_failed", error=told, steps=result.steps)
-        return result
+
+    def _tell_end(self, task: asyncio.Task[Any]) -> None:
+        """It is over, whichever way: whoever took note of it is told."""
+        if self._sent:
+            task.uncancel()
+        if self._linked:
+            self._unlink(task)
+        self.declare_over()
+        if self._around.stopping:
+            self._around.ended()
+
+    def cancel(self) -> bool:
+        """Ask it to end; False when that was asked before, or it is over."""
+        if self._told is not None or self.over:
+            return False
+        self._told = self.left()
+        self._noted = True
+        if self._task is not None:
+            self._sent = True
+            self._task.cancel()
+        return True
+
+    async def _cancelled(self, task: asyncio.Task[Any], error: asyncio.CancelledError) -> RunResult:
+        """What a run became that `cancel` ended; its state is that of the steps that were done.
+
+        Raises:
+            CancelledError: others cancelled it, and are to have that back.
+        """
+        told = self._told
+        try:
+            await self._cancel_all()
+        finally:
+            left = [{"node": at.node, "step_id": at.step_id} for at in told.steps] if told is not None else []
+            self._emit("run_cancelled", steps=self._run.steps, left=left)
+        if told is None or task.cancelling() - self._sent > self._cancels:
+            raise error
+        try:
+            return replace(result_of(self._plan, self._run), status="cancelled", output=EMPTY)
+        except Exception as failure:  # in a reducer of the author's
+            self._live.exceptions.append((error_info(failure, ""), failure))
+            return RunResult(self._run.id, "cancelled", EMPTY, EMPTY, EMPTY, self._run.steps)
 
     def _with_output(self, result: RunResult) -> RunResult:
         """The result with what the graph's `outputs` say; one that cannot be rendered fails the run (2.7)."""
@@ -97,72 +143,112 @@ class GraphRun:
         self._live.exceptions.append((info, error))
         return replace(result, status="failed", error=info, errors=(info,))
 
-    async def _follow(self, walk: Walk, step: Step) -> None:
+    async def _follow(self, walk: Walk, step: Step, task: asyncio.Task[Any]) -> None:
         """Follow one token until it forks, waits at a join, or ends.
 
         Steps of nodes that need nothing around their work are performed here, in the open; what the usual step of a
         linear part costs is decided in this loop.
         """
-        run, plan, live, bound, ready = self._run, self._plan, self._live, self._bound, self._run.ready
-        cancelling = cast("asyncio.Task[Any]", asyncio.current_task()).cancelling
-        cancels = cancelling()
+        run, live, bound, metrics, branches = self._run, self._live, self._bound, self._metrics, self._run.branches
+        cancels = task.cancelling()
         then = clock()
-        breath = then + SLICE
+        look, breath = 0.0 if self._held else then, then + SLICE
         while True:
-            perform, short = bound[step.node]
-            outcome: Outcome | None = None
-            moved: Step | None = None
+            at = step.node
+            executable, quick = bound[at]
+            outputs: Values | None = None
+            went: Step | Outcome
             try:
-                if then > breath:
-                    await asyncio.sleep(0)  # nodes that never wait must not keep everybody else waiting
-                    breath = then + SLICE
-                if short is None or live.watch is not None:
-                    outcome = await perform(step, walk)
+                if then > look:
+                    look = then + LOOK
+                    breath = await self._between(step, task, cancels, then, breath)
+                if quick is None:
+                    went = await executable.perform(step, walk)
                 else:
-                    call, definition, params, always, completed, _ = short
+                    call, of_state, definition, params, way, choose = quick
                     walk.context = ctx = Context(step, walk, definition, params)
-                    result = await call(ctx)
-                    if always is not None and type(result) is dict:
-                        outputs = freeze(result)  # pyright: ignore[reportUnknownArgumentType]
-                        moved = go_on(plan, run, step, outputs, always)
-                        outcome = None if moved is not None else Completed(step, outputs, always)
+                    if of_state is None or (state := branches[step.branch].state) is None:
+                        result = await call(ctx)
                     else:
-                        outcome = completed(step, live, result)
+                        result = await of_state(state)
+                    if type(result) is dict:
+                        outputs = freeze(result)  # pyright: ignore[reportUnknownArgumentType]
+                        went = (way or choose(step, live, outputs)[1])(run, step, outputs)
+                    else:
+                        went = executable.completed(step, live, result)
             except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
-                outcome = self._failed(step, short, error)
-            counted = self._metrics[step.node]
+                went, look = self._failed(step, executable, outputs, error, task, cancels), 0.0
+            counted = metrics[at]
             counted.count += 1
             counted.seconds -= then - (then := clock())
-            if cancelling() > cancels:  # by a step that did not let its cancellation through
-                self._end_early(outcome, moved)
-            if outcome is not None:
-                self._fold(outcome)
-                if len(ready) != 1:
+            if not isinstance(went, Step):
+                following = self._fold(went, task.cancelling() > cancels and not self._was_interrupted(task, cancels))
+                if following is None:
                     return
-                moved = ready.pop()
-            step = cast("Step", moved)
+                went = following
+                if self._held:
+                    look = 0.0
+            step = went
 
-    def _end_early(self, outcome: Outcome | None, moved: Step | None) -> None:
-        """Fold what is there and go no further, for the run was cancelled."""
-        stop(self._run)
-        advance(self._plan, self._run, outcome if outcome is not None else Cancelled(cast("Step", moved)))
-        raise asyncio.CancelledError
+    def _fold(self, outcome: Outcome, cancelled: bool) -> Step | None:
+        """Fold an outcome; the next step where one alone is ready, and for no other task to take.
 
-    def _failed(self, step: Step, short: Short | None, error: BaseException) -> Outcome:
-        """The outcome of a failure; a step that was cancelled is folded, and its cancellation goes on."""
+        Raises:
+            CancelledError: the run was cancelled while the step went on to its end: it goes no further.
+        """
+        run = self._run
+        if cancelled:
+            stop(run)
+        advance(self._plan, run, outcome)
+        if cancelled:
+            raise asyncio.CancelledError
+        if run.notes:
+            self._tell_notes()
+        if run.stopping:
+            self._stop_all()
+        if self._held and len(run.branches) == 1:
+            self._quicken(False)
+        return run.ready.pop() if len(run.ready) == 1 else None
+
+    async def _between(self, step: Step, task: asyncio.Task[Any], cancels: int, now: float, breath: float) -> float:
+        """Between two steps: wait while the run is held, let others have a turn when it is time; when the next is.
+
+        Raises:
+            CancelledError: a step did not let its cancellation through.
+        """
+        if task.cancelling() > cancels and not self._was_interrupted(task, cancels):
+            raise asyncio.CancelledError
+        if now >= breath:
+            await asyncio.sleep(0)
+            breath = clock() + SLICE
+        if self._held:
+            await self.at_gate(step)
+            breath = clock() + SLICE
+        return breath
+
+    def _failed(
+        self,
+        step: Step,
+        executable: Executable,
+        outputs: Values | None,
+        error: BaseException,
+        task: asyncio.Task[Any],
+        cancels: int,
+    ) -> Outcome | Step:
+        """The outcome of a failure; of a step that was interrupted, the step once more.
+
+        Raises:
+            CancelledError: the run was cancelled; its step is folded.
+        """
         if was_cancelled(error):
+            if self._was_interrupted(task, cancels):
+                self._metrics[step.node].count -= 1  # what is counted now was none
+                return step
             advance(self._plan, self._run, Cancelled(step))
             raise error
-        if short is None:
-            raise error  # an executor makes an outcome of what fails; this is its own fault
-        return short.failed(step, self._live, error)
-
-    def _fold(self, outcome: Outcome) -> None:
-        advance(self._plan, self._run, outcome)
-        if self._run.notes:
-            self._tell_notes()
-        if self._run.stopping:
-            self._stop_all()
+        if outputs is not None and isinstance(error, Exception):  # its work is done, and its way on cannot be told
+            return executable.misrouted(step, self._live, outputs, error)
+        return executable.failed(step, self._live, error)
 
     async def _follow_all(self) -> None:
         """Several tokens: a task for each, until none is left."""
@@ -187,7 +273,7 @@ class GraphRun:
         try:
             with Walk(self._live) as walk:
                 while True:
-                    await self._follow(walk, step)
+                    await self._follow(walk, step, task)
                     if not ready:
                         break
                     step = ready.pop(0)
@@ -208,6 +294,8 @@ class GraphRun:
             advance(self._plan, self._run, Cancelled(step))
         if not self._tasks and self._done is not None and not self._done.done():
             self._done.set_result(None)
+        elif self._held or self._around.stopping:
+            self.look_for_rest()
 
     def _cancel(self, task: asyncio.Task[None]) -> None:
         """Cancel a task once: a second cancel would break into what it does to end."""
@@ -259,10 +347,12 @@ def checked(result: RunResult, live: Live, name: str) -> RunResult:
     """The result of a run that completed.
 
     Raises:
-        RunFailed: of one that failed, from the exception that failed it.
+        RunFailed: of one that failed, from the exception that failed it. RunCancelled: its engine cancelled it.
     """
     if result.status == "completed":
         return result
+    if result.status == "cancelled":
+        raise RunCancelled(f"run {result.run_id} of graph {name} was cancelled", result)
     failure = first_failure(live.run)
     error: ErrorInfo | None = failure.error if failure is not None else result.error
     cause = next((exception for info, exception in live.exceptions if info is error), None)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ...errors import Problem
-from .places import Path, Place, Places, Source, is_mapping, refusal
+from .places import Path, Place, Places, Source, is_mapping, printable, refusal
 
-__all__ = ["MAX_DEPTH", "MAX_DIGITS", "MAX_SIZE", "MAX_VALUES", "Builder"]
+__all__ = ["MAX_DEPTH", "MAX_DIGITS", "MAX_SIZE", "MAX_VALUES", "Builder", "PastBound"]
 
 MAX_SIZE = 1_000_000
 """Bytes of a file, and characters of all texts together once aliases are put in."""
@@ -35,18 +35,23 @@ class _Open:
         self.key: str | None = None
 
 
+class PastBound(Exception):
+    """There are more values than the reader that is at work may read."""
+
+
 class Builder:
     """Takes the events of a reader and makes plain data with places.
 
     Args:
-        name: what messages call the document.
+        name: what messages call the document. most: the values that its reader may read.
 
     Raises:
-        DocumentError: past a bound; everything else is kept in `faults`.
+        DocumentError: past a bound; everything else is kept in `faults`. PastBound: more values than `most`.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most: int = MAX_VALUES) -> None:
         self.name = name
+        self.most = most
         self.places = Places()
         self.faults: list[tuple[Path, Problem]] = []
         self.root: Any = None
@@ -128,7 +133,7 @@ class Builder:
     def fault(self, code: str, message: str, path: Path, place: Place | None) -> None:
         """Keep what is wrong at a path, and go on."""
         line, column = place or (None, None)
-        self.faults.append((path, Problem(code, message, line=line, column=column)))
+        self.faults.append((path, Problem(code, printable(message), line=line, column=column)))
 
     def source(self) -> Source:
         """What was read.
@@ -139,7 +144,7 @@ class Builder:
         if not is_mapping(self.root):
             found = "empty" if self.root is None else _kind(self.root)
             what = f"a document is a mapping that begins with `nodeloom: 1`; this is {found}"
-            raise refusal(self.name, "not_a_mapping", what, Place(1, 1) if self.places.values else None)
+            raise refusal(self.name, "not_a_mapping", what, Place(1, 1))
         return Source(self.root, self.name, self.places, self.faults)
 
     _last: Path = ()
@@ -170,7 +175,9 @@ class Builder:
 
     def _count_value(self, place: Place | None) -> None:
         self._values += 1
-        if self._values > MAX_VALUES:
+        if self._values > self.most:
+            if self.most < MAX_VALUES:
+                raise PastBound
             what = f"a document holds at most {MAX_VALUES:,} values (an alias counts as what it stands for)"
             raise refusal(self.name, "too_many_values", what, place)
 

@@ -61,7 +61,7 @@ def read_edges(declared: Any, ids: Collection[str], findings: Findings) -> list[
         return []
     reader = _Reader(ids, findings)
     for index, entry in enumerate(declared):
-        if findings.is_full:
+        if findings.is_full or reader.is_full:
             break
         reader.read(entry, ("edges", index))
     return reader.arrows
@@ -73,6 +73,9 @@ class _Reader:
         self.findings = findings
         self.arrows: list[Arrow] = []
         self.seen: set[tuple[Any, ...]] = set()
+        self.unknown: set[tuple[Path, str]] = set()
+        self.pairs = 0
+        self.is_full = False
 
     def read(self, entry: Any, path: Path) -> None:
         if isinstance(entry, str):
@@ -88,10 +91,15 @@ class _Reader:
             self.findings.add("bad_edge", f"{shown(text)} is no edge: {_advice(text)}", path)
             return
         for sources, targets in pairwise(sides):
+            if self.is_full:
+                break
             self.connect(sources or [], targets or [], _Rules(), path, path, path)
 
     def mapping(self, entry: dict[str, Any], path: Path) -> None:
         self.check_keys(entry, path)
+        missing = [f"`{word}`" for word in ("from", "to") if word not in entry]
+        if missing and not any("->" in key for key in entry):
+            self.findings.add("bad_edge", f"an edge says {' and '.join(missing)}: {_FORM}", path)
         ends = [self.end(entry, word, path) for word in ("from", "to")]
         name = f"{_words(entry.get('from'))} -> {_words(entry.get('to'))}"
         rules = self.rules(entry, path, name)
@@ -114,8 +122,6 @@ class _Reader:
 
     def end(self, entry: dict[str, Any], word: str, path: Path) -> list[str] | None:
         if word not in entry:
-            if not any("->" in key for key in entry):
-                self.findings.add("bad_edge", f"an edge says `{word}`: {_FORM}", path)
             return None
         value = entry[word]
         ids: list[Any] = value if is_list(value) else [value]
@@ -182,21 +188,27 @@ class _Reader:
         }
         place = self.findings.place(path)
         line = place.line if place is not None else None
+        self.pairs += len(sources) * len(targets)
         for source in sources:
             for target in targets:
-                if len(self.arrows) >= MAX_EDGES:
-                    self.findings.add("too_many_edges", f"a graph has at most {MAX_EDGES:,} edges", path)
-                    return
+                if len(self.arrows) >= MAX_EDGES or self.pairs > 2 * MAX_EDGES:
+                    self.is_full = True
+                    break
                 edge = Edge(source, target, rules.kind, rules.when, None, rules.errors, rules.metadata, line)
                 if edge.meaning not in self.seen:
                     self.seen.add(edge.meaning)
                     self.arrows.append(Arrow(edge, path, sound[source] and sound[target]))
+        if self.is_full:
+            self.findings.add("too_many_edges", f"a graph has at most {MAX_EDGES:,} edges", path)
 
     def exists(self, id: str, at: Path, path: Path) -> bool:
         if id in self.ids:
             return True
+        if (path, id) in self.unknown or not self.ids:
+            return False  # said already, or it was said that there are no nodes
+        self.unknown.add((path, id))
         what = f"no node has the id {shown(id)}{hint(id, self.ids, 'nodes')}"
-        if not is_id(id) and self.ids:
+        if not is_id(id):
             what = f"{shown(id)} is no node id; {_FORM}"
         self.findings.add("unknown_node", what, at, field=None if at == path else str(at[-1]), edge=self.named(path))
         return False

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
 
 from ...errors import DefinitionError, ParamsError, UnknownNodeType
+from ...model.batch import Batch
+from ...model.batch_settings import BatchSettingsError
 from ...model.edge import Quorum
 from ...model.plan import NodeSpec
+from ..host import policies
 from ..node import LATER, RESERVED, Node
 from ..settings import setting
 from .catalogue import Catalogue
@@ -18,6 +23,7 @@ from .places import Path, is_list, is_mapping
 
 __all__ = ["NODE_KEYS", "Entry", "is_id", "read_entries"]
 
+_TYPE = re.compile(r"[\w.-]{1,60}", re.ASCII)
 SETTINGS = tuple(word for word in RESERVED if word != "id")
 NODE_KEYS = ("type", "version", "params", *SETTINGS, "label")
 
@@ -47,6 +53,21 @@ class Entry:
     def has_id(self) -> bool:
         """Whether its id can be one."""
         return is_id(self.id)
+
+    @property
+    def batch(self) -> Batch | None:
+        """Its batch, where it has one that is valid."""
+        return self.settings.get("batch")
+
+    @property
+    def outputs(self) -> Collection[str] | None:
+        """The names of its outputs, where they are declared: by its type, or by the document that it holds."""
+        if self.batch is not None:
+            return None
+        if not self.is_inline:
+            return self.spec.outputs
+        declared = (self.inner or {}).get("outputs")
+        return declared if is_mapping(declared) else None
 
     def settle(self, node: Node) -> None:
         """The node is made: what it says of itself is what the plan needs."""
@@ -81,7 +102,8 @@ def _read(id: str, entry: Any, findings: Findings, catalogue: Catalogue) -> Entr
         what = f"{shown(id)} is no node id: use letters, digits and underscores, as fetch_page"
         findings.add("bad_id", what, path, key=True)
     if not isinstance(entry, dict):
-        what = f"a node is a mapping, as `{id[:40]}: {{type: {entry if isinstance(entry, str) else 'http.request'}}}`"
+        kind = entry if isinstance(entry, str) and _TYPE.fullmatch(entry) else "http.request"
+        what = f"a node is a mapping, as `{id[:40]}: {{type: {kind}}}`"
         findings.add("bad_node", what, path)
         return made
     entry = cast("dict[str, Any]", entry)
@@ -169,6 +191,12 @@ def _settings(entry: dict[str, Any], path: Path, findings: Findings) -> dict[str
         if word not in entry:
             continue
         value = entry[word]
+        if word == "policies":
+            settings[word] = _policies(value, path, findings)
+            continue
+        if word == "batch":
+            settings[word] = _batch(value, path, findings)
+            continue
         try:
             value = _join(value) if word == "join" else value
             settings[word] = setting(word, value, "this")
@@ -176,6 +204,31 @@ def _settings(entry: dict[str, Any], path: Path, findings: Findings) -> dict[str
             reason = str(error).removeprefix(f"{word}={value!r} of this: ")
             findings.add(f"bad_{word}", f"{shown(value)} is no {word}: {reason}", (*path, word))
     return settings
+
+
+def _policies(value: Any, path: Path, findings: Findings) -> tuple[Any, ...]:
+    found, problems = policies().read_policies(value, "policies")
+    for problem in problems:
+        field = (problem.field or "policies").split(".", 2)
+        findings.add(problem.code, problem.message, (*path, *field))
+    return tuple(found)
+
+
+def _batch(value: Any, path: Path, findings: Findings) -> Batch | None:
+    if value is None:
+        return None
+    if not is_mapping(value):
+        what = f"a batch is a mapping, as `batch: {{items: '{{{{ outputs.scan.files }}}}'}}`, not {shown(value)}"
+        findings.add("bad_batch", what, (*path, "batch"))
+        return None
+    try:
+        if "reduce" in value:
+            raise BatchSettingsError({"reduce": "reduce is a function, which only Python can say"})
+        return Batch.of(value)
+    except BatchSettingsError as error:
+        for setting, problem in error.problems.items():
+            findings.add("bad_batch", problem, (*path, "batch", *([setting] if setting in value else [])))
+    return None
 
 
 def _join(value: Any) -> Any:

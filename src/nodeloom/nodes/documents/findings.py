@@ -9,9 +9,9 @@ from typing import Any
 
 from ...errors import Problem
 from ...model import compile as judge
-from .places import Path, Place, Source, dotted
+from .places import Path, Place, Source, dotted, printable
 
-__all__ = ["MAX_PROBLEMS", "Findings", "hint", "shown"]
+__all__ = ["MAX_EXPRESSIONS", "MAX_PROBLEMS", "PATTERN", "Findings", "hint", "shown"]
 
 MAX_PROBLEMS = 100
 """Problems reported at once: a file that has more is not the file that was meant."""
@@ -19,12 +19,19 @@ MAX_PROBLEMS = 100
 COMPARED = 500
 
 
+MAX_EXPRESSIONS = 200_000
+"""Characters of all expressions in a document together: reading that many takes some half a second."""
+
+PATTERN = 500
+"""Characters that a pattern after `matches` counts as, since it takes longer to judge."""
+
+
 class Findings:
     """Collects problems; a path in the document gives each its line, node and field.
 
     Args:
         source: where the text is. data: the document, when it is one inside the source's. prefix: where.
-        found: what the outer one has found so far.
+        outer: the findings of the document around it.
     """
 
     def __init__(
@@ -32,20 +39,22 @@ class Findings:
         source: Source,
         data: dict[str, Any] | None = None,
         prefix: Path = (),
-        found: list[Problem] | None = None,
+        outer: Findings | None = None,
     ) -> None:
         self.source = source
         self.data = source.data if data is None else data
         self.prefix = prefix
-        self.found: list[Problem] = [] if found is None else found
-        for path, problem in source.faults if found is None else ():
+        self.outer = outer
+        self.expressions = 0
+        self.found: list[Problem] = [] if outer is None else outer.found
+        for path, problem in source.faults if outer is None else ():
             if not self.is_full:
                 node, where = _place_in_words(path)
                 self.found.append(replace(problem, node=node, field=where))
 
     def below(self, data: dict[str, Any], path: Path) -> Findings:
         """Findings of a document inside this one: paths are its own, places and words those of the whole."""
-        return Findings(self.source, data, (*self.prefix, *path), self.found)
+        return Findings(self.source, data, (*self.prefix, *path), self)
 
     def place(self, path: Path, *, key: bool = False) -> Place | None:
         """Where what is at a path stands."""
@@ -88,7 +97,26 @@ class Findings:
         if field is not None and self.prefix:
             around = (*self.prefix[2:], *path[: 2 if path[:1] == ("nodes",) else 0])
             field = f"{dotted(around)}.{field}"
-        self.found.append(Problem(code, message, node, field or where, edge, line, column, severity))
+        edge = None if edge is None else printable(edge)
+        self.found.append(Problem(code, printable(message), node, field or where, edge, line, column, severity))
+
+    def admits(self, characters: int, path: Path) -> bool:
+        """Whether an expression of so many characters may still be read; reports the first that may not.
+
+        Args:
+            characters: of the expression. path: where it is.
+        """
+        if self.outer is not None:
+            return self.outer.admits(characters, (*self.prefix[len(self.outer.prefix) :], *path))
+        before = self.expressions
+        self.expressions += characters
+        if before <= MAX_EXPRESSIONS < self.expressions:
+            what = (
+                f"the expressions of a document hold at most {MAX_EXPRESSIONS:,} characters together (a pattern after"
+                f" `matches` counts as {PATTERN}), and here they are past that; make several documents of it"
+            )
+            self.add("too_many_expressions", what, path)
+        return self.expressions <= MAX_EXPRESSIONS
 
     def sorted(self) -> list[Problem]:
         """The problems in the order of the text."""
@@ -100,7 +128,7 @@ class Findings:
 
 def _place_in_words(path: Path) -> tuple[str | None, str | None]:
     if len(path) > 1 and path[0] == "nodes":
-        return str(path[1])[:80], dotted(path[2:]) or None
+        return printable(str(path[1])[:80]), dotted(path[2:]) or None
     return None, dotted(path) or None
 
 

@@ -62,6 +62,8 @@ def read_heading(findings: Findings, name: str) -> Heading | None:
         return None
     heading = Heading(name)
     for key in document:
+        if findings.is_full:
+            break
         if key not in TOP_KEYS and not key.startswith("x-"):
             what = f"a document has no key {shown(key)}{hint(key, TOP_KEYS, 'keys')}"
             findings.add("unknown_key", what, (key,), key=True)
@@ -146,7 +148,7 @@ def _is_field(rule: Any, path: Path, keys: tuple[str, ...], findings: Findings) 
     """Whether one name is declared well; what is wrong with it is reported."""
     before = len(findings.found)
     if rule is None or isinstance(rule, str):
-        _check_type(rule or "any", path, findings)
+        _check_type("any" if rule is None else rule, path, findings)
         return len(findings.found) == before
     if not isinstance(rule, dict):
         what = f"say its type, as `{path[1]}: {{type: string}}`, not {shown(rule)}"

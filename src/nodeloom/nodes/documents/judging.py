@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from ...model.compile import Declaration
 from ...model.compile import judge as judge_graph
 from ...model.edge import Edge
 from ..graph import OUTPUT_NAMES, PARAM_NAMES, port_problems
+from ..host import policies
 from .edges import Arrow
 from .entries import Entry
 from .findings import Findings, hint, shown
@@ -50,22 +51,35 @@ def declaration_of(parts: Parts) -> Declaration:
 
 def judge(heading: Heading, entries: list[Entry], arrows: list[Arrow], findings: Findings) -> Parts:
     """The parts of a graph; what is wrong with how they fit together is added to the findings."""
-    known = Known({entry.id: None for entry in entries}, heading.state)
+    starts, is_certain = _starts(entries, arrows, findings)
+    known = Known({entry.id: entry.outputs for entry in entries}, heading.state, heading.inputs)
+    at_start = replace(known, received=heading.inputs)
+    first = set(starts) - {arrow.edge.target for arrow in arrows}
     for entry in entries:
         if not entry.is_inline:
-            check_templates(rendered(entry), (*entry.path, "params"), PARAM_NAMES, known, findings)
+            here = at_start if entry.id in first else known
+            names = PARAM_NAMES if entry.batch is None else (*PARAM_NAMES, *entry.batch.names)
+            check_templates(rendered(entry), (*entry.path, "params"), names, here, findings)
+            if entry.batch is not None:
+                check_templates(entry.batch.templates, (*entry.path, "batch", "items"), PARAM_NAMES, here, findings)
+    _judge_policies(heading.name, entries, findings)
     check_templates(heading.outputs or {}, ("outputs",), OUTPUT_NAMES, known, findings)
-    produced = {entry.id: entry.spec.outputs for entry in entries}
-    shape = [
-        _shape_of(arrow.edge, check_condition(arrow, produced.get(arrow.edge.source), known, findings))
-        for arrow in arrows
-    ]
-    starts, is_certain = _starts(entries, arrows, findings)
+    shape: list[Edge] = []
+    for arrow in arrows:
+        here = at_start if arrow.edge.source in first else known
+        shape.append(_shape_of(arrow.edge, check_condition(arrow, here, findings)))
     parts = Parts(heading, entries, arrows, starts)
     if not findings.is_full:
         _judge_shape(parts, shape, is_certain, findings)
         _judge_ports(parts, findings)
     return parts
+
+
+def _judge_policies(graph: str, entries: list[Entry], findings: Findings) -> None:
+    """Policies that cannot be on their node, or contradict one another."""
+    nodes = [entry.node for entry in entries if entry.node is not None and entry.node.policies]
+    for problem in policies().judge_policies(nodes, graph, PARAM_NAMES):
+        findings.add(problem.code, problem.message, ("nodes", str(problem.node), "policies"))
 
 
 def _shape_of(edge: Edge, condition: Expression | None) -> Edge:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeGuard
 from ...errors import DocumentError, Problem
 from ...expressions import path_text
 
-__all__ = ["Path", "Place", "Places", "Source", "dotted", "is_list", "is_mapping", "refusal"]
+__all__ = ["Path", "Place", "Places", "Source", "dotted", "is_list", "is_mapping", "printable", "refusal"]
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -65,10 +65,15 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 
 def dotted(path: Path) -> str:
     """A path as it is written: `params.headers[0]['a-b']`."""
-    return path_text(path) if path else ""
+    return printable(path_text(path)) if path else ""
+
+
+def printable(text: str) -> str:
+    """A text for a message: without the halves of surrogate pairs, which no output takes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def refusal(name: str, code: str, message: str, place: Place | None = None) -> DocumentError:
     """A document that is refused for one reason."""
     line, column = place or (None, None)
-    return DocumentError([Problem(code, message, line=line, column=column)], name)
+    return DocumentError([Problem(code, printable(message), line=line, column=column)], name)

@@ -50,16 +50,15 @@ def read_text(text: str | bytes, name: str = "document") -> Source:
         what = f"a document holds at most {MAX_SIZE:,} bytes, and this holds more; keep data in files that nodes read"
         raise refusal(name, "too_large", what)
     readable = _decoded(text, name) if isinstance(text, bytes) else text.removeprefix("\ufeff")
-    builder = Builder(name)
     if _is_json(readable, name):
+        builder = Builder(name)
         read_json(readable, builder)
         return builder.source()
     junk = _BINARY.search(readable)
     if junk is not None:
         what = f"YAML is text, and this holds the character U+{ord(junk.group()):04X}; write it as an escape, in quotes"
         raise refusal(name, "encoding", what, _place(readable, junk.start()))
-    read_yaml(readable, builder)
-    return builder.source()
+    return read_yaml(readable, name).source()
 
 
 def read_mapping(document: Mapping[str, Any], name: str = "document") -> Source:

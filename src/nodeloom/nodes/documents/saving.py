@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from ...errors import DocumentError, ExpressionError, Problem
+from ...errors import DefinitionError, DocumentError, ExpressionError, Problem
 from ...expressions import from_keywords
 from ...model.edge import Edge, Quorum
 from ...model.reducers import NAMED, Reducer
 from ...model.state import StateSchema
 from ..declared import schema_from_class
 from ..graph import Graph, GraphNode
+from ..host import policies
 from ..node import Node
 from ..registry import Registry
 from .heading import FORMAT
@@ -86,11 +87,29 @@ class _Saver:
                 where = ", ".join(part for part in (problem.where,) if part)
                 message = f"in its graph, {where}: {problem.message}" if where else problem.message
                 self.problems.append(Problem(problem.code, message, node=node.id))
-            entry.update(_settings(node))
         else:
             entry = save_node(node, self.registry, self.problems)
-            entry.update(_settings(node))
+        entry.update(_settings(node))
+        if node.policies != type(node).policies:
+            entry["policies"] = self.policies(node)
+        if node.batch is not None and node.batch != type(node).batch:
+            entry["batch"] = self.batch(node)
         return entry if label is None else {**entry, "label": label}
+
+    def policies(self, node: Node) -> dict[str, Any]:
+        try:
+            return policies().settings_of(node.policies)
+        except DefinitionError as error:
+            self.problems.append(Problem("not_savable", str(error), node=node.id, field="policies"))
+            return {}
+
+    def batch(self, node: Node) -> dict[str, Any]:
+        settings = {} if node.batch is None else node.batch.settings()
+        if "reduce" in settings:
+            what = "reduce is a Python function; reduce the slots in a node after this one"
+            self.problems.append(Problem("not_savable", what, node=node.id, field="batch.reduce"))
+            del settings["reduce"]
+        return {key: self.value(value, f"batch.{key}") for key, value in settings.items()}
 
     def edge(self, edge: Edge) -> str | dict[str, Any]:
         if edge.kind == "always" and edge.metadata is None:

@@ -87,11 +87,31 @@ def _node() -> dict[str, Any]:
             "isolation": {"enum": ["thread", "inline"]},
             "memory": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]},
             "pool": {"type": "string", "minLength": 1},
+            "batch": _batch(),
+            "policies": {"type": "object", "description": "As {retry: 3, timeout: 10, rate_limit: {rate: 10}}."},
             "label": {"type": "string"},
         },
         "required": ["type"],
         "additionalProperties": False,
     }
+
+
+def _batch() -> dict[str, Any]:
+    least, most = {"type": "number", "minimum": 0}, {"minimum": 1, "maximum": 10_000}
+    properties = {
+        "items": {
+            "type": ["string", "array"],
+            "description": "An expression, as '{{ outputs.scan.files }}', or a list.",
+        },
+        "as": {"$ref": "#/$defs/id"},
+        "parallel": {"type": "boolean"},
+        "max_concurrent": {"type": "integer", **most},
+        "max_retries": {"type": "integer", "minimum": 1, "maximum": 10},
+        "retry_wait": least,
+        "item_timeout": {"type": ["number", "null"], "exclusiveMinimum": 0},
+        "error_handling": {"enum": ["fail_fast", "continue"]},
+    }
+    return {"type": ["object", "null"], "properties": properties, "additionalProperties": False, "required": ["items"]}
 
 
 def _edge() -> dict[str, Any]:

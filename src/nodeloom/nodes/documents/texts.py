@@ -2,38 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from ...errors import ExpressionError
-from ...expressions import Expression, compile_template, has_template, never_holds, parse, template_problems
+from ...expressions import (
+    Expression,
+    compile_template,
+    has_template,
+    name_problem,
+    never_holds,
+    parse,
+    path_text,
+    template_problems,
+)
 from ...expressions import Path as Named
 from ...model.compile import CONDITION_NAMES, path_problem
 from ...model.state import StateSchema
 from .edges import Arrow
 from .entries import Entry
-from .findings import COMPARED, Findings, hint
+from .findings import COMPARED, PATTERN, Findings, hint, shown
 from .places import Path, is_list, is_mapping
 
 __all__ = ["Known", "check_condition", "check_templates", "rendered"]
 
 
+ERROR_KEYS = ("type", "code", "message", "node", "retryable")
+
+
 @dataclass(frozen=True)
 class Known:
-    """What texts may name: node ids and the state's keys."""
+    """What texts may name; None for names that nothing declares, so that there may be any.
 
-    ids: Collection[str]
+    Attributes: `outputs` node ids with the names of their outputs. `state` with its keys. `inputs` the names of the
+    inputs of a run; `received` those of a step. `produced` the names of its outputs, for a condition on them.
+    """
+
+    outputs: Mapping[str, Collection[str] | None]
     state: StateSchema
+    inputs: Collection[str] | None = None
+    received: Collection[str] | None = None
+    produced: Collection[str] | None = None
+
+    def problems(self, paths: Iterable[Named], text: str, names: Collection[str]) -> Iterator[str]:
+        """What is wrong with the paths of a text, in words, each thing once.
+
+        Args:
+            paths, text: of a template or condition. names: the root names that exist there.
+        """
+        said: set[str] = set()
+        for path in paths:
+            reason = name_problem(path, names) or self.problem(path)
+            if reason is not None and reason not in said:
+                said.add(reason)
+                yield str(ExpressionError(reason, text, path.position))
 
     def problem(self, path: Named) -> str | None:
         """What is wrong with a path, in words; quick however many nodes there are."""
         parts = path.parts
-        ids: Collection[str] = self.ids
+        ids: Collection[str] = self.outputs
         if len(ids) > COMPARED and len(parts) > 1 and parts[0] == "outputs" and parts[1] not in ids:
             ids = [*islice(ids, COMPARED)]
-        return path_problem(path, ids, self.state)
+        reason = path_problem(path, ids, self.state)
+        if reason or path.optional:
+            return reason
+        depth, declared, what, names = self._declared(parts)
+        key = parts[depth] if len(parts) > depth else None
+        if declared is None or not isinstance(key, str) or key in declared:
+            return None
+        return f"{path_text(parts[: depth + 1])}: {what} {shown(key)}{hint(key, declared, names)}"
+
+    def _declared(self, parts: tuple[str | int, ...]) -> tuple[int, Collection[str] | None, str, str]:
+        """Where in a path a name stands that is declared, which names are, and words for them."""
+        match parts:
+            case ("run", "inputs", *_):
+                return 2, self.inputs, "the document declares no input", "inputs"
+            case ("inputs", *_):
+                return 1, self.received, "the document declares no input", "inputs"
+            case ("output", *_):
+                return 1, self.produced, "the node declares no output", "outputs"
+            case ("outputs", str(id), *_):
+                return 2, self.outputs.get(id), f"{id} declares no output", "outputs"
+            case ("error", *_):
+                return 1, ERROR_KEYS, "an error has no", "it has"
+            case _:
+                return 0, None, "", ""
 
 
 def rendered(entry: Entry) -> dict[str, Any]:
@@ -51,16 +106,23 @@ def rendered(entry: Entry) -> dict[str, Any]:
 def check_templates(value: Any, path: Path, names: Collection[str], known: Known, findings: Findings) -> None:
     """Report every template in a structure that cannot be parsed, or names what does not exist."""
     for at, text in _texts(value, path):
-        if findings.is_full:
+        if findings.is_full or not findings.admits(_holes(text), at):
             return
-        problems = template_problems(text, names)
+        problems = template_problems(text)
         for _, error in problems:
             findings.add("template", str(error), at)
-        template = None if problems else compile_template(text, names)
-        for named in template.paths if template is not None else ():
-            reason = known.problem(named)
-            if reason:
-                findings.add("template", str(ExpressionError(reason, text, named.position)), at)
+        template = None if problems else compile_template(text)
+        for what in known.problems(template.paths if template is not None else (), text, names):
+            findings.add("template", what, at)
+
+
+def _holes(text: str) -> int:
+    """About how many characters of a template are expressions, with their braces."""
+    return sum(_size(hole.partition("}}")[0]) + 4 for hole in text.split("{{")[1:])
+
+
+def _size(expression: str) -> int:
+    return len(expression) + PATTERN * expression.count("matches")
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
@@ -75,33 +137,24 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield from _texts(below, (*path, index))
 
 
-def check_condition(
-    arrow: Arrow, produced: frozenset[str] | None, known: Known, findings: Findings
-) -> Expression | None:
+def check_condition(arrow: Arrow, known: Known, findings: Findings) -> Expression | None:
     """The condition of an edge, or None when it has none that can be used; what is wrong with it is reported."""
     text = arrow.edge.when
     if not isinstance(text, str) or findings.is_full:
         return None
     path: Path = (*arrow.path, "when")
+    if not findings.admits(_size(text), path):
+        return None
     try:
-        condition = parse(text, CONDITION_NAMES)
+        condition = parse(text)
     except ExpressionError as error:
         findings.add("condition", str(error), path, edge=str(arrow.edge))
         return None
     before = len(findings.found)
-    for named in condition.paths:
-        reason = known.problem(named) or _output_problem(named, arrow.edge.source, produced)
-        if reason:
-            what = str(ExpressionError(reason, condition.text, named.position))
-            findings.add("condition", what, path, edge=str(arrow.edge))
+    known = replace(known, produced=known.outputs.get(arrow.edge.source))
+    for what in known.problems(condition.paths, text, CONDITION_NAMES):
+        findings.add("condition", what, path, edge=str(arrow.edge))
     never = never_holds(condition)
     if never:
         findings.add("condition", f"the condition can never hold: {never}", path, edge=str(arrow.edge))
     return condition if len(findings.found) == before else None
-
-
-def _output_problem(path: Named, source: str, produced: frozenset[str] | None) -> str | None:
-    parts = path.parts
-    if produced is None or path.optional or parts[0] != "output" or len(parts) < 2 or parts[1] in produced:
-        return None
-    return f"output.{parts[1]}: {source} declares no such output{hint(parts[1], produced, 'outputs')}"

@@ -1,30 +1,40 @@
-"""YAML 1.2 into a builder: from the parser's events, so that nothing is made of a text before it is judged.
+"""YAML 1.2 into a builder: quickly where it is written as documents are, else from the events of a parser of all YAML.
 
-Plain texts are read by the core schema of YAML 1.2 with JSON's types: `no`, `on`, dates and `12:30` are texts.
+That parser takes some 20 microseconds for a value, so what only it can read has narrower bounds.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from ...errors import DocumentError
-from .building import MAX_DIGITS, Builder
+from ...errors import DocumentError, Problem
+from .building import Builder, PastBound
 from .places import Place, refusal
+from .yaml_plain import plain_value
+from .yaml_quick import QuickReader, Stopped
 
-__all__ = ["plain_value", "read_yaml"]
+__all__ = ["read_yaml"]
 
 _LONG_TAG = re.compile(r"(?:^|[\s,\[{])(!\S{200})", re.MULTILINE)
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _DIRECTIVE = re.compile(r"\A(?:[ \t]*(?:#.*)?\r?\n)*%")
-_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_WORDS: dict[str, Any] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
+SLOW_SIZE = 200_000
+"""Characters of a document that is read by the parser of all YAML."""
+
+SLOW_VALUES = 10_000
+"""Values in such a document."""
+
+_LAST_LINES = 2_000
+"""Characters before the end of what was cut off in which a fault may come from the cut."""
+
+_TOO_LARGE = (
+    "this is no YAML, or a form of it that documents seldom have and that is read in documents of up to"
+    f" {SLOW_SIZE:,} characters and {SLOW_VALUES:,} values, and this one is larger; write texts on one line, in"
+    " quotes where needed, or as blocks with `|`"
+)
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 _ADVICE = (
@@ -43,14 +53,44 @@ _ADVICE = (
 )
 
 
-def read_yaml(text: str, builder: Builder) -> None:
-    """Feed a YAML text to a builder.
+def read_yaml(text: str, name: str) -> Builder:
+    """What a YAML text holds.
+
+    Args:
+        text: the document. name: what messages call it.
 
     Raises:
         DocumentError: no YAML, more than one document, a tag, or past a bound.
     """
-    _refuse_early(text, builder.name)
-    _Reader(builder).read(_events(text, builder.name))
+    _refuse_early(text, name)
+    builder = Builder(name)
+    try:
+        QuickReader(text, builder).read()
+        return builder
+    except Stopped as stopped:
+        return _read_slowly(text, name, stopped.place)
+
+
+def _read_slowly(text: str, name: str, place: Place) -> Builder:
+    """What the quick reader stopped at, at this place, is for the parser of all YAML."""
+    builder = Builder(name, SLOW_VALUES)
+    try:
+        _Reader(builder).read(_events(text[:SLOW_SIZE], name))
+    except PastBound:
+        pass
+    except DocumentError as error:
+        if len(text) <= SLOW_SIZE or _offset(text, error.problems[0]) < SLOW_SIZE - _LAST_LINES:
+            raise
+    else:
+        if len(text) <= SLOW_SIZE:
+            return builder
+    raise refusal(name, "syntax", _advice_on(text, place) or _TOO_LARGE, place)
+
+
+def _offset(text: str, problem: Problem) -> int:
+    """How far into the text a problem is."""
+    before = islice(text.split("\n"), (problem.line or 1) - 1)
+    return sum(len(line) + 1 for line in before) + (problem.column or 1)
 
 
 def _refuse_early(text: str, name: str) -> None:
@@ -88,17 +128,29 @@ def _events(text: str, name: str) -> Iterator[Any]:
 def _advice(error: Exception, text: str, place: Place | None) -> str:
     said = str(getattr(error, "problem", None) or error).splitlines()[0][:200]
     context = getattr(error, "context", None)
-    lines = text.splitlines()
-    line = lines[place.line - 1] if place is not None and place.line <= len(lines) else ""
-    if "->" in line[:1_000] and "[" in line[:1_000]:
-        return 'an edge that begins with a list needs quotes: "[a, b] -> c"'
-    if "{{" in line[:1_000]:
-        return 'this is not valid YAML; a template needs quotes: "{{ ... }}"'
+    known = _advice_on(text, place) if place is not None else None
+    if known:
+        return known
     full = f"{context}, {said}" if context else said
     for words, advice in _ADVICE:
         if words in full:
             return advice
     return f"this is not valid YAML: {full}"
+
+
+def _one_character(pair: re.Match[str]) -> str:
+    """A character that was escaped as JSON does it, in two halves."""
+    return pair.group().encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+def _advice_on(text: str, place: Place) -> str | None:
+    """What is likely to be meant by the line at a place."""
+    line = next(islice(text.splitlines(), place.line - 1, None), "")
+    if "->" in line[:1_000] and "[" in line[:1_000]:
+        return 'an edge that begins with a list needs quotes: "[a, b] -> c"'
+    if "{{" in line[:1_000]:
+        return 'this is not valid YAML; a template needs quotes: "{{ ... }}"'
+    return None
 
 
 class _Reader:
@@ -146,16 +198,17 @@ class _Reader:
         self.builder.open(value, place)
 
     def scalar(self, event: Any, place: Place) -> None:
+        text = _PAIR.sub(_one_character, event.value)
         is_text = event.style is not None or str(event.tag or "") in ("!", _TEXT_TAG)
         if not is_text or str(event.tag or "") not in ("!", _TEXT_TAG):
             self.refuse_tag(event, place)
         if self.builder.wants_key:
-            if event.value == "<<" and not is_text:
+            if text == "<<" and not is_text:
                 what = "`<<` is no part of YAML 1.2; write the keys out, or use an alias for a whole value"
                 raise refusal(self.builder.name, "syntax", what, place)
-            self.builder.key(event.value, place)
+            self.builder.key(text, place)
             return
-        value = event.value if is_text else plain_value(event.value)
+        value = text if is_text else plain_value(text)
         if event.anchor is not None:
             self.anchors[event.anchor] = value
         self.builder.scalar(value, place)
@@ -178,25 +231,3 @@ class _Reader:
         if self.builder.wants_key:
             what = 'a key is a text, not a mapping, a list or an alias; a template needs quotes: "{{ ... }}"'
             raise refusal(self.builder.name, "bad_key", what, place)
-
-
-def plain_value(text: str) -> Any:
-    """What a plain text stands for."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[:1] not in "+-.0123456789":
-        return text
-    if _INT.fullmatch(text):
-        return _whole(text)
-    if _FLOAT.fullmatch(text) and len(text) <= MAX_DIGITS:
-        return float(text)
-    if _SPECIAL.fullmatch(text):
-        return float(text.replace(".", "", 1))
-    return text
-
-
-def _whole(text: str) -> int | float:
-    if len(text) > MAX_DIGITS:
-        return float("inf")  # the builder says what is wrong with it
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    return int(text[2:], base) if base != 10 else int(text)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .places import is_list, is_mapping
-from .yaml_text import plain_value
+from .yaml_plain import plain_value
 
 __all__ = ["dump_yaml"]
 

@@ -1,0 +1,138 @@
+"""Every error nodeloom raises, in one tree.
+
+::
+
+    NodeloomError
+    ├── DefinitionError            what an author wrote cannot work (TypeError)
+    │   ├── SignatureError         `work` asks for a parameter that does not exist
+    │   └── FrozenDefinition       a compiled definition was changed
+    ├── ParamsError                params that do not validate (ValueError)
+    ├── RegistryError              the catalogue of node types
+    │   ├── UnknownNodeType        no such identifier, or no such version (LookupError)
+    │   └── DuplicateNodeType      two node types under one identifier and version
+    ├── ExpressionError            the expression language; carries text and position
+    │   ├── ExpressionSyntaxError  it cannot be parsed
+    │   ├── UnknownName            it names something that does not exist
+    │   ├── ExpressionTypeError    an operation on values that do not fit
+    │   └── ExpressionLimit        it went past a bound on size, depth or work
+    ├── GraphError                 a graph that cannot be compiled; carries every problem
+    │   └── DocumentError          the same, for a document
+    ├── StepError                  what can fail a step or its run
+    │   ├── OutputError            `work` returned what is no output (TypeError)
+    │   ├── RoutingError           a condition or a Route failed while running
+    │   ├── StateConflict          two branches replaced one key
+    │   ├── QuorumNotReached       a quorum that can no longer be met
+    │   ├── MaxStepsExceeded       a runaway loop
+    │   ├── PoolExhausted          no thread is left for a step
+    │   ├── WorkerDied             a worker process ended before it gave its outputs
+    │   ├── StartFailed            `on_start` failed in a worker process
+    │   ├── RemoteError            an error of a class that only a worker process knows
+    │   ├── RetryAfter             try again, but not before so many seconds
+    │   ├── StepTimeout            an attempt took longer than its Timeout (TimeoutError)
+    │   ├── DeadlineExceeded       a step took longer than its Deadline (TimeoutError)
+    │   ├── CircuitOpen            a circuit breaker lets nothing through
+    │   ├── PolicyError            a policy cannot do its part, as a key that cannot be made
+    │   │   ├── RateLimitConflict      two different rate limits under one key
+    │   │   └── ConcurrencyConflict    two different limits of concurrency under one key
+    │   ├── StoreUnavailable       a store that steps depend on did not answer
+    │   ├── PathNotAllowed         a file outside the allowed roots
+    │   ├── LimitExceeded          a size or count limit of a node was passed
+    │   └── CommandFailed          a command ended with a status that is no success
+    ├── NotStorable                a value that no store can keep (TypeError)
+    ├── RunFailed                  `graph.run` of a run that failed; carries the result
+    ├── RunCancelled               `graph.run` of a run that was cancelled by its engine
+    └── EngineClosed               work was given to an engine that is closed
+
+    asyncio.CancelledError
+    └── StillRunning               a step was cancelled, and its code goes on running on a thread
+"""
+
+from __future__ import annotations
+
+from .definitions import (
+    DefinitionError,
+    DuplicateNodeType,
+    FrozenDefinition,
+    NodeloomError,
+    NotStorable,
+    ParamsError,
+    RegistryError,
+    SignatureError,
+    UnknownNodeType,
+)
+from .expressions import ExpressionError, ExpressionLimit, ExpressionSyntaxError, ExpressionTypeError, UnknownName
+from .graphs import DocumentError, GraphError
+from .problems import Problem
+from .runs import EngineClosed, RunCancelled, RunFailed
+from .steps import (
+    CircuitOpen,
+    CommandFailed,
+    ConcurrencyConflict,
+    DeadlineExceeded,
+    LimitExceeded,
+    MaxStepsExceeded,
+    OutputError,
+    PathNotAllowed,
+    PolicyError,
+    PoolExhausted,
+    QuorumNotReached,
+    RateLimitConflict,
+    RemoteError,
+    RetryAfter,
+    RoutingError,
+    StartFailed,
+    StateConflict,
+    StepError,
+    StepTimeout,
+    StillRunning,
+    StoreUnavailable,
+    WorkerDied,
+)
+
+__all__ = [
+    "CircuitOpen",
+    "CommandFailed",
+    "ConcurrencyConflict",
+    "DeadlineExceeded",
+    "DefinitionError",
+    "DocumentError",
+    "DuplicateNodeType",
+    "EngineClosed",
+    "ExpressionError",
+    "ExpressionLimit",
+    "ExpressionSyntaxError",
+    "ExpressionTypeError",
+    "FrozenDefinition",
+    "GraphError",
+    "LimitExceeded",
+    "MaxStepsExceeded",
+    "NodeloomError",
+    "NotStorable",
+    "OutputError",
+    "ParamsError",
+    "PathNotAllowed",
+    "PolicyError",
+    "PoolExhausted",
+    "Problem",
+    "QuorumNotReached",
+    "RateLimitConflict",
+    "RegistryError",
+    "RemoteError",
+    "RetryAfter",
+    "RoutingError",
+    "RunCancelled",
+    "RunFailed",
+    "SignatureError",
+    "StartFailed",
+    "StateConflict",
+    "StepError",
+    "StepTimeout",
+    "StillRunning",
+    "StoreUnavailable",
+    "UnknownName",
+    "UnknownNodeType",
+    "WorkerDied",
+]
+
+for _name in __all__:  # what an error is called does not depend on where in here it is written
+    globals()[_name].__module__ = __name__

@@ -1,0 +1,148 @@
+"""How a node's work is done in its place: params filled in, policies around it, its memory kept (semantics 4, 5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from ..expressions import compile_template
+from ..model.plan import Plan, PlanNode
+from ..model.run import Step
+from ..model.values import Values, lend, owned
+from ..nodes.context import Context, Live, Own
+from ..nodes.graph import PARAM_NAMES, rendered_params
+from ..nodes.memory import Memory
+from ..nodes.node import Node
+from .calls import Call, Pools, call_of
+from .metrics import Metrics
+
+if TYPE_CHECKING:
+    from ..policies.policy import Handler, Limits
+    from .process import WorkerCall
+
+__all__ = ["AttemptServices", "Attempts"]
+
+
+class AttemptServices(Pools, Protocol):
+    """What doing a node's work asks of its engine."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    def metrics_of(self, graph: str, node: Node) -> Metrics: ...
+
+    def memory_of(self, live: Live, node: Node) -> tuple[MutableMapping[str, Any], asyncio.Lock]: ...
+
+
+class Attempts:
+    """A node's work in one compiled graph, with all that belongs around it.
+
+    Args:
+        node: the definition. place: where it stands in the plan. plan: the compiled graph.
+        services: the engine's. policies: those around it, where they are not the node's.
+        names: what expressions may use besides those of every step, as an item's.
+
+    Attributes:
+        call: `work` itself, of a context. chain: the same with the node's policies around it.
+        plain: a step may call `work` directly, for there is nothing around it.
+    """
+
+    __slots__ = ("_guarded", "_lent", "_metrics", "_node", "_services", "_template", "call", "chain", "plain")
+
+    call: Call
+    chain: Call
+
+    def __init__(
+        self,
+        node: Node,
+        place: PlanNode,
+        plan: Plan,
+        services: AttemptServices,
+        *,
+        policies: Sequence[Any] | None = None,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        self._node = node
+        self._services = services
+        self._metrics = services.metrics_of(plan.name, node)
+        known = (*PARAM_NAMES, *names)
+        self._template = compile_template(rendered_params(node), known, "params")
+        self._lent = _containers(node.params)
+        self.call = call_of(node, services, place.id)
+        # Whoever comes after a failure, be it another attempt or a node that handles the error, begins from before it.
+        self._guarded = bool(node.policies or place.errors) if policies is None else bool(policies)
+        around = node.policies if policies is None else policies
+        self.chain = self._chain(around, place.id, plan.name, known) if around else self.once
+        self.plain = not (self._guarded or node.memory or self._lent or self._template is not None)
+
+    def _chain(self, policies: Sequence[Any], node_id: str, graph: str, names: tuple[str, ...]) -> Handler:
+        from ..policies.chain import chain  # here, for a graph without policies loads none
+        from ..policies.policy import Place
+
+        place = Place(self._node, node_id, graph, self._services.limits, frozenset((*names, "params")))
+        if self._node.isolation != "process":
+            return chain(policies, self.once, place)
+        # A worker is made ready right outside of a Timeout, which is not spent on starting it.
+        inside = [policy for policy in policies if policy.layer in ("timeout", "work")]
+        outside = [policy for policy in policies if policy not in inside]
+        return chain(outside, cast("WorkerCall", self.call).around(chain(inside, self.once, place)), place)
+
+    async def __call__(self, ctx: Context) -> Any:
+        """Do the work of one step, and give what `work` returned."""
+        ctx = self.with_params(ctx)
+        if not self._node.memory:
+            return await self.chain(ctx)
+        kept, lock = self._services.memory_of(ctx.live, self._node)
+        async with lock:  # such a node takes its steps one at a time (4.1)
+            return await self.chain(ctx.having(own_memory=Memory(kept)))
+
+    def with_params(self, ctx: Context) -> Context:
+        """The context with the params of this step: templates filled in, then validated (12.1)."""
+        node = self._node
+        if self._template is not None:
+            rendered = self._template.render(ctx.scope())
+            # What an item's params are made of, other items' are made of too (8.4).
+            values = {**node.given, **(rendered if ctx.own is None else owned(rendered))}
+            return ctx.having(params=_validated(node, values, ctx.node_id))
+        if self._lent:
+            own = {name: owned(getattr(node.params, name)) for name in self._lent}
+            return ctx.having(params=node.params.model_copy(update=own))
+        return ctx
+
+    async def once(self, ctx: Context) -> Any:
+        """One attempt. What it changed in its memory is kept when it is done (4.7)."""
+        if self._guarded:
+            ctx = _guarded(ctx)
+        memory = ctx.own_memory
+        if memory is not None:
+            ctx = ctx.having(own_memory=memory.anew())
+        if ctx.attempt > 1:
+            self._metrics.retries += 1
+        ctx.walk.context = ctx
+        result = await self.call(ctx)
+        if ctx.own_memory is not None:
+            ctx.own_memory.commit()
+        return result
+
+
+def _guarded(ctx: Context) -> Context:
+    """The context of an attempt whose changes in place nobody else will see (4.7, 4.8)."""
+    step = ctx.step
+    own = Step(step.node, step.branch, step.ordinal, step.seed, lend(step.inputs), step.error, step.sources)
+    return ctx.having(step=own, own=Own() if ctx.own is None else ctx.own.anew())
+
+
+def _validated(node: Node, values: dict[str, Any], subject: str) -> Any:
+    if node.params_model is None:
+        return Values(values)
+    from ..forms.params import validate
+
+    return validate(node.params_model, values, subject=subject)
+
+
+def _containers(params: Any) -> list[str]:
+    """The params that a step could change in place: each step gets its own, for a node is a definition (1.1)."""
+    if not hasattr(params, "model_copy"):
+        return []
+    return [name for name, value in params if type(value) in (list, dict, set)]

@@ -1,0 +1,138 @@
+"""How `work` is called: on the loop, inline, on a thread, or chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from ..errors import DefinitionError, OutputError
+from ..model.values import Values
+from ..nodes.context import Context, Walk
+from ..nodes.node import Node
+from ..nodes.signature import read_signature
+from ..resources.threads import ThreadPool
+
+if TYPE_CHECKING:
+    from ..resources.processes import ProcessPool
+
+__all__ = ["Call", "Pools", "call_of", "of_state", "shortened"]
+
+Call = Callable[[Context], Awaitable[Any]]
+
+
+class Pools(Protocol):
+    """Where work that does not run on the loop runs."""
+
+    def pool(self, name: str) -> ThreadPool: ...
+
+    def processes(self, name: str) -> ProcessPool: ...
+
+
+def call_of(node: Node, pools: Pools, node_id: str) -> Call:
+    """How `work` is called: directly, on the loop without a wait, on a thread, in a process, or chunk by chunk."""
+    if node.isolation == "process":
+        from .process import WorkerCall
+
+        return WorkerCall(node, pools.processes(node.pool), node_id)
+    work = getattr(node, node.spelling)
+    signature = type(node).signature
+    if node.spelling in node.__dict__:  # replaced on the instance, as a test does
+        signature = read_signature(work, node.id, spelling=node.spelling, bound=True)
+    if signature is None:
+        raise DefinitionError(f"{type(node).__qualname__} has no work")
+    invoke = signature.bind(work)
+    if signature.shape == "coroutine":
+        return invoke
+    if signature.shape == "async_generator":
+        return _streaming(invoke)
+    run = _last_of(invoke) if signature.shape == "generator" else invoke
+    if node.isolation == "inline":
+        return _inline(run)
+    return _threaded(run, pools.pool(node.pool), node_id)
+
+
+def of_state(node: Node) -> Callable[[Values], Awaitable[Any]] | None:
+    """`work` itself, where it is a coroutine function that asks for the state and nothing else."""
+    work, signature = getattr(node, node.spelling), type(node).signature
+    if node.spelling in node.__dict__ or signature is None or signature.shape != "coroutine":
+        return None
+    if node.isolation == "process":
+        return None
+    return work if signature.names == ("state",) and not signature.keywords else None
+
+
+def _streaming(invoke: Callable[[Context], Any]) -> Call:
+    async def call(ctx: Context) -> Any:
+        last: Any = _NOTHING
+        chunks = invoke(ctx)
+        try:
+            async for last in chunks:
+                ctx.stream(last)
+        finally:
+            await chunks.aclose()
+        return _last_chunk(last, ctx)
+
+    return call
+
+
+def _last_of(invoke: Callable[[Context], Any]) -> Callable[[Context], Any]:
+    def run(ctx: Context) -> Any:
+        last: Any = _NOTHING
+        chunks = iter(invoke(ctx))
+        while True:
+            try:
+                last = next(chunks)
+            except StopIteration as end:
+                return _last_chunk(last, ctx, end.value)
+            if ctx.cancelled:
+                return None
+            ctx.stream(last)
+
+    return run
+
+
+def _last_chunk(last: Any, ctx: Context, returned: Any = None) -> Any:
+    """The output of a generator: what it yielded last; of one that yielded nothing, none."""
+    if returned is not None:
+        raise OutputError(
+            f"work of node {ctx.node_id} yields, so its output is what it yields last, and what it returns besides "
+            f"would be lost: yield {shortened(returned)} instead"
+        )
+    if last is _NOTHING:
+        return None
+    if isinstance(last, Mapping):
+        return cast("Any", last)
+    raise OutputError(
+        f"the last chunk that node {ctx.node_id} yields is its output and must be a mapping, "
+        f"not {type(last).__name__} {shortened(last)}; a node without outputs yields {{}} last"
+    )
+
+
+_NOTHING = object()
+
+
+def _inline(run: Callable[[Context], Any]) -> Call:
+    async def call(ctx: Context) -> Any:
+        return run(ctx)
+
+    return call
+
+
+def _threaded(run: Callable[[Context], Any], pool: ThreadPool, node_id: str) -> Call:
+    async def call(ctx: Context) -> Any:
+        walk = Walk(ctx.live)  # of its own: the thread may outlive the attempt, and is told of its end alone
+        walk.context = own = ctx.having(walk=walk)
+
+        def on_thread() -> Any:
+            with walk:
+                return run(own)
+
+        return await pool.run(node_id, on_thread, walk.stop)
+
+    return call
+
+
+def shortened(value: Any) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

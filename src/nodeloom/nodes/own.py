@@ -1,0 +1,62 @@
+"""What one attempt, or one item of a batch, has to itself (semantics 4.7, 8.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ..errors import StepError
+from ..model.values import EMPTY, Values, lend, owned
+
+__all__ = ["Own", "with_item"]
+
+
+class Own(msgspec.Struct):
+    """What one attempt, or one item of a batch, has to itself instead of sharing it with its branch.
+
+    Attributes:
+        state, outputs: its views; None until they are read. names: what an item adds to expressions: first the item
+            under its alias, then `index`. index: the item's place in its batch. inputs: an item's view of the step's.
+    """
+
+    state: Values | None = None
+    outputs: Values | None = None
+    names: Mapping[str, Any] = EMPTY
+    index: int | None = None
+    inputs: Values | None = None
+
+    def scope(self) -> dict[str, Any] | None:
+        """The names expressions may use, where they are not to be made of the context."""
+        return None
+
+    def anew(self) -> Own:
+        """The same for another attempt, which sees nothing that this one changes in place."""
+        state = None if self.state is None else lend(self.state)
+        outputs = None if self.outputs is None else lend(self.outputs)
+        names = {name: owned(self.names[name]) for name in self.names}
+        return replace(self, state=state, outputs=outputs, names=names, inputs=None)
+
+
+def with_item(inputs: Values, own: Own | None, declared: Any) -> Mapping[str, Any]:
+    """The inputs of a graph that is a step's work: in a batch, the item and its index are among them (8.4).
+
+    Args:
+        inputs: the step's. own: the item's. declared: what the graph declares as its inputs; of the two it is given
+            those that it declares, and both if it takes anything.
+
+    Raises:
+        StepError: the inputs have the name of the item already.
+    """
+    if own is None or own.index is None or "run" in own.names:  # of map, where the item is all the inputs
+        return inputs
+    alias = next(iter(own.names))
+    if alias in inputs:
+        raise StepError(
+            f"the inputs of this step have {alias!r} already, which would shadow the item that its graph is given; "
+            f"call the item something else, as Batch(as_='each')"
+        )
+    known = own.names if declared is None else getattr(declared, "model_fields", declared)
+    return {**inputs, **{name: value for name, value in own.names.items() if name in known}}

@@ -1,0 +1,95 @@
+"""Which failures a policy is about: exception classes, their names, or a function that tells."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeAlias, cast
+
+from ..errors import PolicyError
+from ..nodes.wiring import error_name
+
+__all__ = ["ErrorLike", "ErrorsLike", "Failures", "being_cancelled", "errors_problem", "errors_tuple"]
+
+ErrorLike: TypeAlias = "type[Exception] | str | Callable[[Exception], bool]"
+"""An exception class; a name, plain as `TimeoutError` or qualified as `my.errors.Busy`; or a function that tells."""
+ErrorsLike: TypeAlias = "ErrorLike | Iterable[ErrorLike]"
+"""One of them, or several: any may match."""
+
+
+class Failures:
+    """Errors that are meant, as an `on_error` edge means them: by class, or by a name along the MRO.
+
+    Args:
+        given: what `errors_tuple` gave.
+
+    Example:
+        >>> Failures(("OSError",)).match(ConnectionError(), ("ConnectionError", "OSError", "Exception"))
+        True
+    """
+
+    __slots__ = ("_names", "_predicates", "_types")
+
+    def __init__(self, given: tuple[ErrorLike, ...]) -> None:
+        self._types = tuple(each for each in given if isinstance(each, type))
+        # The names of classes too: of a graph inside a graph, what failed in it is known by name alone.
+        self._names = frozenset(error_name(each) for each in given if isinstance(each, str | type))
+        self._predicates = tuple(each for each in given if not isinstance(each, str | type))
+
+    def match(self, error: Exception, names: Collection[str]) -> bool:
+        """Whether an error is meant; `names` are those along its MRO.
+
+        Raises:
+            PolicyError: a function that tells failed itself.
+        """
+        if isinstance(error, self._types) or not self._names.isdisjoint(names):
+            return True
+        return any(_ask(predicate, error) for predicate in self._predicates)
+
+
+def errors_tuple(given: ErrorsLike) -> tuple[ErrorLike, ...]:
+    """One or several, as a tuple."""
+    if isinstance(given, str) or callable(given):
+        return (given,)
+    return tuple(given)
+
+
+def errors_problem(setting: str, given: Any) -> str | None:
+    """What is wrong with what should name errors."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | type)
+    every: list[Any] = list(cast("Iterable[Any]", given)) if several else [given]
+    for each in every:
+        problem = _problem(each)
+        if problem is not None:
+            return f"{setting}={each!r}: {problem}"
+    return None
+
+
+def _problem(given: Any) -> str | None:
+    if isinstance(given, type):
+        if issubclass(given, Exception):
+            return None
+        if issubclass(given, BaseException):
+            return "it is no Exception, and passes whatever a policy says"
+    elif inspect.iscoroutinefunction(given):
+        return "a function that tells whether an error is meant must not be async"
+    elif callable(given) or (isinstance(given, str) and given.strip()):
+        return None
+    return "give exception classes, their names, or a function of the error"
+
+
+def _ask(predicate: Callable[[Exception], bool], error: Exception) -> bool:
+    try:
+        return bool(predicate(error))
+    except Exception as failure:
+        what = getattr(predicate, "__qualname__", repr(predicate))
+        raise PolicyError(
+            f"{what}, which tells whether an error is meant, failed itself with {type(failure).__name__}: {failure}"
+        ) from failure
+
+
+def being_cancelled() -> bool:
+    """Whether what runs here is being cancelled: no failure it then ends with is one to do anything about."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,183 @@
+"""How an engine brings its runs, and itself, to an end (semantics 6.2, 6.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import TracebackType
+from typing import Self
+
+from ..errors import EngineClosed
+from ..nodes.context import Context, current_context
+from ..resources.held import to_the_end
+from .left import Left
+from .parts import Parts
+from .pausing import Pausable
+from .signals import UntilSignal
+from .under_way import UnderWay
+
+__all__ = ["Lifecycle"]
+
+log = logging.getLogger("nodeloom.engine")
+
+
+class Lifecycle:
+    """The runs that an engine has under way, and the end of them all.
+
+    Attributes:
+        closed: it has ended.
+    """
+
+    def __init__(self) -> None:
+        self._under_way = UnderWay()
+        self._end: asyncio.Task[tuple[Left, ...]] | None = None
+        self._closing = self.closed = False
+
+    def _refuse(self, outer: Pausable | None) -> None:
+        """Take no new run; while the engine stops, only what a step of this one needs to come to an end."""
+        if self._closing or outer is None:
+            raise EngineClosed("this engine is closed, or about to be; it takes no new runs")
+
+    async def pause(self, run_id: str, *, within: float | None = None) -> Left | None:
+        """Let no step of a run begin, and wait until those that run have ended; `resume` goes on.
+
+        Steps that only wait (`ctx.sleep`) are not waited for, and do not go on either. Time goes on while a run is
+        paused: timeouts are not stopped. A step that pauses its own run is not waited for. Of a run that has ended,
+        or is paused, nothing.
+
+        Args:
+            run_id: what `start` or `run` was given, or made up. within: seconds; then the steps that still run are
+                cancelled, and begin anew when the run goes on, under the same step ids.
+
+        Returns:
+            What was cancelled so; None where nothing had to be.
+
+        Raises:
+            NodeloomError: no such run.
+        """
+        return await self._under_way.pause(run_id, within)
+
+    async def resume(self, run_id: str) -> None:
+        """Go on with a paused run; of one that is not paused, nothing.
+
+        Raises:
+            NodeloomError: no such run.
+        """
+        self._under_way.resume(run_id)
+
+    async def cancel(self, run_id: str, *, within: float | None = None) -> Left | None:
+        """Cancel a run, and wait until its last step has ended. Who awaits its result gets `RunCancelled`.
+
+        Args:
+            run_id: what `start` or `run` was given, or made up. within: seconds to wait at most.
+
+        Returns:
+            What had not ended by then, and goes on ending; None when all has.
+
+        Raises:
+            NodeloomError: no such run.
+        """
+        return await self._under_way.cancel(run_id, within)
+
+    async def sleep(self, seconds: float, ctx: Context) -> None:
+        """Let a step wait for a time to come; see `Context.sleep`."""
+        run = self._under_way.of(ctx)
+        if run is None:
+            await asyncio.sleep(seconds)
+        else:
+            await run.rest(asyncio.sleep(seconds), ctx.step)
+
+    def parts(self, ctx: Context) -> Parts:
+        """The tasks among which a step divides its work, for a pause to know of."""
+        return Parts(self._under_way.of(ctx))
+
+    async def drain(self, *, within: float | None = None) -> tuple[Left, ...]:
+        """Wait for the end of the runs that are under way now. New ones are taken, and not waited for.
+
+        Args:
+            within: seconds to wait at most.
+
+        Returns:
+            What had not ended by then, and goes on; a paused run is among it.
+
+        Raises:
+            NodeloomError: a step awaits this, which would wait for itself.
+        """
+        return await self._under_way.drain(within)
+
+    async def stop(self, *, grace: float = 10.0) -> tuple[Left, ...]:
+        """Take no new runs, let those under way end, cancel what is left when the grace is over, and close.
+
+        A run that is paused, or only waits (`ctx.sleep`), is not waited for: it is cancelled at once. A second call
+        waits for the first; `close` ends its grace.
+
+        Args:
+            grace: seconds that runs have to come to an end by themselves.
+
+        Returns:
+            The runs that were cancelled, with what they were at; each is logged too.
+        """
+        self._under_way.stopping = True
+        return await self._ended(grace)
+
+    async def close(self) -> None:
+        """Cancel what runs, call `on_stop`, close clients and pools. A second call waits for the first.
+
+        Who awaits a run that is cancelled so gets `RunCancelled`.
+        """
+        self._closing = self._under_way.stopping = True
+        self._under_way.hasten()
+        await self._ended(0.0)
+
+    def until_signal(self, *, grace: float = 10.0) -> UntilSignal:
+        """Stop on SIGTERM, close on Ctrl-C, while this is entered; a second signal ends the process at once.
+
+        Args:
+            grace: seconds that runs have after SIGTERM; see `stop`.
+
+        Example:
+            `async with Engine() as engine, engine.until_signal() as ending: await engine.run(graph)`, and then
+            `sys.exit(ending.code)`.
+        """
+        return UntilSignal(self.stop, grace)
+
+    async def _ended(self, grace: float) -> tuple[Left, ...]:
+        """Wait for the end of the engine, which is one and the same for all who ask for it."""
+        if self._end is None or self._end.cancelled():
+            self._end = asyncio.create_task(self._close(grace))
+            self._end.add_done_callback(_seen)
+        ctx = current_context()
+        run = self._under_way.of(ctx)
+        if (run is None or ctx is None) and grace == 0:
+            return await to_the_end(self._end)  # what closes has its time; a cancellation waits for that
+        waiting = asyncio.shield(self._end)
+        if run is None or ctx is None:
+            return await waiting
+        return await run.rest(waiting, ctx.step)  # the step that asks for it has nothing else to do
+
+    async def _close(self, grace: float) -> tuple[Left, ...]:
+        left = await self._under_way.stop(grace)
+        self._closing = self.closed = True
+        if grace > 0:
+            for each in left:
+                log.warning("stopped before its end: %s", each)
+        await self._let_go()
+        return left
+
+    async def _let_go(self) -> None:
+        """Let go of what the engine owns; nothing runs any more."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _seen(task: asyncio.Task[tuple[Left, ...]]) -> None:
+    """Who asked for the end may have left: a failure is not 'never retrieved' then."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,60 @@
+"""Steps that divide their work among asyncio tasks, and can be paused all the same (semantics 6.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from .pausing import Pausable
+
+__all__ = ["Parts"]
+
+
+class Parts:
+    """The tasks among which a step divides its work, as a batch does, so that a pause knows what they are at.
+
+    Args:
+        run: the run of the step; None where nobody can pause it.
+
+    Example:
+        In the step: `with parts: ...`; in each task, `with parts.part(): ...`, and before each piece of work
+        `await parts.at_gate()`.
+    """
+
+    def __init__(self, run: Pausable | None) -> None:
+        self._run = run
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __enter__(self) -> Self:
+        if self._run is not None:
+            self._run.divide(self._tasks)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._run is not None:
+            self._run.divide(None)
+
+    @contextmanager
+    def part(self) -> Generator[None]:
+        """In a task that does part of the step's work."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+            if self._run is not None:
+                self._run.look_for_rest()
+
+    @property
+    def held(self) -> bool:
+        """The run is paused, or about to be: nothing may begin."""
+        return self._run is not None and self._run.held
+
+    async def at_gate(self) -> None:
+        """Wait while the run is paused."""
+        if self._run is not None:
+            await self._run.at_gate(None)
