@@ -185,7 +185,7 @@ class ItemsRun:
             taken = await self._source.take()
             if taken is None:
                 self._workers.open = False
-            elif not self._workers.open:  # it came too late to be begun
+            elif self._workers.is_closed():  # it came too late to be begun
                 self._keep(skipped(taken[0]))
             else:
                 await self._take((taken,), walk)

@@ -36,6 +36,10 @@ class Workers:
         self.room = most
         self.open = True
 
+    def is_closed(self) -> bool:
+        """Whether they may not go on with more, by now."""
+        return not self.open
+
     async def run(self) -> None:
         """Begin the first ones, and wait for the end of all. Cancelling this cancels them, and awaits them."""
         self._done = asyncio.get_running_loop().create_future()
