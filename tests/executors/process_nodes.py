@@ -247,11 +247,11 @@ def fail_with(error: BaseException) -> NoReturn:
 def fail(inputs):
     kind = inputs["kind"]
     if kind == "imported here only":
-        import colorsys
+        import tabnanny
 
         hidden = type("HiddenError", (ZeroDivisionError,), {"__module__": "hidden.place", "code": "hidden"})
         deeper = type("DeeperError", (hidden, LookupError), {"__module__": "hidden.place", "retryable": True})
-        fail_with(deeper(f"{colorsys.__name__} is known", 3))
+        fail_with(deeper(f"{tabnanny.__name__} is known", 3))
     errors: dict[str, BaseException] = {
         "builtin": FileNotFoundError(2, "No such file", "page.html"),
         "key": KeyError("missing"),

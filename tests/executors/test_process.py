@@ -323,12 +323,12 @@ async def test_a_class_that_is_not_known_here_keeps_its_names(pool: ProcessPool)
     info = error_info(error, "fail")
     assert (info.type, info.message, info.code, info.retryable) == (
         "DeeperError",
-        "('colorsys is known', 3)",
+        "('tabnanny is known', 3)",
         "hidden",
         True,
     )
     assert {"DeeperError", "hidden.place.DeeperError", "HiddenError", "ZeroDivisionError"} <= set(info.names)
-    assert "colorsys" not in sys.modules
+    assert "tabnanny" not in sys.modules
 
 
 async def test_a_class_that_cannot_be_made_anew_still_matches(pool: ProcessPool) -> None:
