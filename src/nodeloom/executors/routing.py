@@ -56,12 +56,15 @@ def _on_its_output(plan: Plan, place: PlanNode) -> Choose:
     """One condition, over the step's own output: the way of most loops."""
     edge, onward, end = plan.edges[place.tests[0]], (place.tests, plan.way(place.tests)), ((), plan.way(()))
     assert edge.condition is not None  # a predicate would look at the state too
-    test = edge.condition.test
+    evaluate, test = edge.condition.evaluator, edge.condition.test
 
     def choose(step: Step, live: Live, outputs: Values) -> Taken:
         try:
-            return onward if test({"output": outputs}) else end
-        except ExpressionError as error:
+            holds = evaluate({"output": outputs})
+            if holds is not True and holds is not False:
+                holds = test({"output": outputs})
+            return onward if holds else end
+        except (ExpressionError, RecursionError) as error:
             raise edge.undecided(error) from error
 
     return choose

@@ -100,6 +100,11 @@ class Expression:
             raise type(error)(error.reason, self.text, 0) from None
 
     @property
+    def evaluator(self) -> Evaluator:
+        """What `test` asks first, for who asks often: True and False are its verdict, all else is for `test`."""
+        return self._evaluate
+
+    @property
     def constant(self) -> Any:
         """The value if it depends on no name, else `NOT_CONSTANT`; also that when it is not computed at once."""
         if self.paths:
