@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from nodeloom.errors import ExpressionLimit, ExpressionTypeError
-from nodeloom.expressions.costs import ITEM, SCALARS, sought, weigh
+from nodeloom.expressions.costs import ITEM, sought, weigh
 from nodeloom.expressions.limits import MAX_CHARACTERS, MAX_ITEMS
 from nodeloom.expressions.missing import MISSING
 from nodeloom.expressions.operations import bounded, bounded_list, bounded_text, contains, truth
@@ -24,7 +25,8 @@ MANY: Final = 1_000
 _MAX_UNHASHABLE: Final = 1_000
 
 
-class Function(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Function:
     """A function of the language: its name, its least and most arguments, and what it does.
 
     `cost` is the work of a call, but for what it makes; None when it is next to nothing whatever the arguments are.
@@ -241,7 +243,7 @@ def _length(value: Any, *_: Any) -> int:
 
 
 def _whole_weight(*values: Any) -> int:
-    return sum([weigh(value) for value in values if type(value) not in SCALARS])
+    return sum(map(weigh, values))
 
 
 def _stripping(text: Any, characters: Any = "") -> int:

@@ -6,24 +6,28 @@ depth of a tree is the nesting that the author wrote and not the length of the t
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 
-class Constant(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Constant:
     """A literal number, text, true, false or null."""
 
     value: Any
     position: int
 
 
-class Name(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Name:
     """A root name: `state`."""
 
     name: str
     position: int
 
 
-class Lookup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Lookup:
     """`target.key`, `target[key]` and so on: every key in its order."""
 
     target: Node
@@ -31,56 +35,64 @@ class Lookup(NamedTuple):
     position: int
 
 
-class ListDisplay(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ListDisplay:
     """`[a, b]`."""
 
     items: tuple[Node, ...]
     position: int
 
 
-class MapDisplay(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MapDisplay:
     """`{"a": b}`."""
 
     entries: tuple[tuple[str, Node], ...]
     position: int
 
 
-class Negate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Negate:
     """`-a`."""
 
     operand: Node
     position: int
 
 
-class Not(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Not:
     """`not a`."""
 
     operand: Node
     position: int
 
 
-class Both(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Both:
     """`a and b and c`."""
 
     operands: tuple[Node, ...]
     position: int
 
 
-class Either(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Either:
     """`a or b or c`."""
 
     operands: tuple[Node, ...]
     position: int
 
 
-class Coalesce(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Coalesce:
     """`a ?? b ?? c`."""
 
     operands: tuple[Node, ...]
     position: int
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """An operator and its right operand, in a comparison or in arithmetic."""
 
     operator: str
@@ -88,7 +100,8 @@ class Step(NamedTuple):
     position: int
 
 
-class Compare(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Compare:
     """`a < b <= c`."""
 
     first: Node
@@ -96,7 +109,8 @@ class Compare(NamedTuple):
     position: int
 
 
-class Arithmetic(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
     """`a + b - c`, or `a * b / c`."""
 
     first: Node
@@ -104,14 +118,16 @@ class Arithmetic(NamedTuple):
     position: int
 
 
-class Exists(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Exists:
     """`a exists`."""
 
     operand: Node
     position: int
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Choice:
     """`chosen if condition else other`."""
 
     condition: Node
@@ -120,7 +136,8 @@ class Choice(NamedTuple):
     position: int
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Call:
     """`name(a, b)`."""
 
     name: str

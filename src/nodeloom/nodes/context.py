@@ -138,17 +138,13 @@ class Context(msgspec.Struct, frozen=True):
         if own is not None and own.index is not None:
             for item in own.names.values():
                 return item
-        raise self.no_batch("item")
+        raise DefinitionError(f"node {self.node_id} has no batch, so there is no ctx.item")
 
     @property
     def index(self) -> int:
         if self.own is None or self.own.index is None:
-            raise self.no_batch("index")
+            raise DefinitionError(f"node {self.node_id} has no batch, so there is no ctx.index")
         return self.own.index
-
-    def no_batch(self, word: str) -> DefinitionError:
-        """What to say to who asks for an item where there is none."""
-        return DefinitionError(f"node {self.node_id} has no batch, so there is no ctx.{word}")
 
     @property
     def error(self) -> Values | None:
