@@ -186,8 +186,9 @@ class Engine(Lifecycle):
     async def map(self, node: Node, items: Any, *, each: Each | None = None, **settings: Any) -> BatchResult:
         """Run one node by itself for each of the items; see `Node.map`. `each` is awaited with each slot."""
         graph, program = self._program_of_node(node, settings_of_call(node.batch, settings))
-        output = await self._alone(self._live(graph, {"source": items, "each": each}), program)
-        return BatchResult(output["records"])
+        live = self._live(graph, {"source": items, "each": each})
+        batch: BatchResult = (await self._alone(live, program))["batch"]
+        return batch
 
     async def _alone(self, live: Live, program: Program) -> Values:
         """The outputs of a node by itself."""

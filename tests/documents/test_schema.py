@@ -41,7 +41,7 @@ def accepts(rule: dict[str, Any], value: Any) -> bool:
     known = {
         *("$schema", "title", "description", "$defs", "$ref", "type", "const", "enum", "pattern", "minLength"),
         *("minimum", "items", "minItems", "properties", "patternProperties", "additionalProperties", "required"),
-        *("minProperties", "propertyNames", "anyOf"),
+        *("minProperties", "propertyNames", "anyOf", "maximum", "exclusiveMinimum"),
     }
     assert set(rule) <= known
     if "$ref" in rule:
@@ -54,7 +54,8 @@ def accepts(rule: dict[str, Any], value: Any) -> bool:
             "enum" not in rule or any(equal(value, each) for each in rule["enum"]),
             "anyOf" not in rule or any(accepts(each, value) for each in rule["anyOf"]),
             not isinstance(value, str) or accepts_text(rule, value),
-            not is_of(value, "number") or value >= rule.get("minimum", value),
+            not is_of(value, "number") or rule.get("minimum", value) <= value <= rule.get("maximum", value),
+            not is_of(value, "number") or "exclusiveMinimum" not in rule or value > rule["exclusiveMinimum"],
             not isinstance(value, list) or accepts_list(rule, value),
             not isinstance(value, dict) or accepts_mapping(rule, value),
         )

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..nodes.event import Event
-from .tally import NodeTally, Tally, one_line, seconds_text
+from .tally import NodeTally, Tally, amount, one_line, seconds_text
 
 __all__ = ["LiveTable"]
 
@@ -118,9 +118,9 @@ class LiveTable:
         text = Text().append(at_once, "dim")
         if node.done is not None and node.total:
             text.append_text(bar(node.done / node.total, width, self._signs is SIGNS))
-            text.append(f" {node.done:g}/{node.total:g} ")
+            text.append(f" {amount(node.done)}/{amount(node.total)} ")
         elif node.done is not None:
-            text.append(f"{node.done:g} ")
+            text.append(f"{amount(node.done)} ")
         text.append(node.message, "red" if node.state == "failed" else "dim")
         return text
 

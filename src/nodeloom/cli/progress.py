@@ -13,7 +13,7 @@ from typing import Protocol
 from ..nodes.event import Event
 from ..nodes.logs import StepFilter
 from .report import harmless
-from .tally import ENDED, NodeTally, Tally, ended_text, one_line, seconds_text
+from .tally import ENDED, NodeTally, Tally, amount, one_line, seconds_text
 
 __all__ = ["Display", "Plain", "Silent", "display_for", "logging_to_stderr"]
 
@@ -64,7 +64,7 @@ class Plain(Silent):
         data = event.data
         if event.type in ENDED:
             joint = "in" if event.type == "step_completed" else "after"
-            why = ended_text(event)
+            why = node.message
             took = seconds_text(node.seconds or 0.0)
             return f"{node.label} {ENDED[event.type]} {joint} {took}{': ' + why if why else ''}"
         if event.type == "hook_failed":
@@ -91,8 +91,8 @@ def progress_text(node: NodeTally) -> str:
     """How far a step is, in words."""
     if node.done is None:
         return node.message
-    amount = f"{node.done:g} of {node.total:g}" if node.total is not None else f"{node.done:g}"
-    return f"{amount} {node.message}".rstrip()
+    done = f"{amount(node.done)} of {amount(node.total)}" if node.total is not None else amount(node.done)
+    return f"{done} {node.message}".rstrip()
 
 
 def clock(seconds: float) -> str:

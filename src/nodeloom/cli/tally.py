@@ -9,7 +9,7 @@ from typing import Any
 
 from ..nodes.event import Event
 
-__all__ = ["NodeTally", "Tally", "ended_text", "one_line", "seconds_text"]
+__all__ = ["NodeTally", "Tally", "amount", "batch_text", "ended_text", "one_line", "seconds_text"]
 
 ENDED = {"step_completed": "completed", "step_failed": "failed", "step_cancelled": "cancelled"}
 
@@ -21,7 +21,8 @@ class NodeTally:
     Attributes:
         state: ready, running, completed, failed, cancelled or skipped. steps: how many were started.
         running: the steps that run now, with the time each was started.
-        seconds: how long the last one took. message: its last word. done, total: its progress.
+        seconds: how long the last one took. message: its last word. done, total: its progress; of a batch in items,
+            and how many of them failed.
         touched: the number of the last event about it.
     """
 
@@ -33,6 +34,7 @@ class NodeTally:
     message: str = ""
     done: float | None = None
     total: float | None = None
+    failed: int = 0
     touched: int = 0
 
 
@@ -96,17 +98,18 @@ class Tally:
             node.steps += 1
             node.running[key] = event.time
             node.done = node.total = None
+            node.failed = 0
             node.message = ""
             self._set(node, "running")
         elif event.type in ENDED:
             began = node.running.pop(key, event.time)
             node.seconds = data.get("duration", event.time - began)
-            node.message = ended_text(event)
+            node.message = _degraded_text(node) if data.get("degraded") else ended_text(event)
             node.done = node.total = None
             self._set(node, "running" if node.running else ENDED[event.type])
-        elif event.type == "progress":
-            node.done, node.total = data.get("done"), data.get("total")
-            node.message = one_line(data.get("message") or "")
+        elif event.type == "progress" and key in node.running:  # that of an item says nothing of its step's
+            node.done, node.total, node.failed = data.get("done"), data.get("total"), data.get("failed") or 0
+            node.message = batch_text(data) if "rate" in data else one_line(data.get("message") or "")
         elif event.type == "chunk":
             node.message = one_line(data.get("chunk"))
 
@@ -133,6 +136,26 @@ def ended_text(event: Event) -> str:
     caught: list[str] = event.data.get("caught_by") or []
     after = f" (caught by {', '.join(caught)})" if caught else ""
     return one_line(f"{error.get('type', 'error')}: {error.get('message', '')}") + after
+
+
+def _degraded_text(node: NodeTally) -> str:
+    return f"{node.failed:,} of {amount(node.total or 0)} items failed"
+
+
+def batch_text(data: dict[str, Any]) -> str:
+    """How a batch goes: what failed, how many items a second, and how long it will take."""
+    rate, left = data.get("rate"), data.get("left")
+    said = [
+        f"{data['failed']:,} failed" if data.get("failed") else "",
+        f"{rate:,.0f}/s" if rate and rate >= 10 else f"{rate:.1f}/s" if rate else "",
+        f"{seconds_text(left)} left" if left else "",
+    ]
+    return ", ".join(part for part in said if part)
+
+
+def amount(value: float) -> str:
+    """A number as one counts: 1,000,000 items, 0.5 of a unit."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
 def one_line(value: Any, longest: int = 200) -> str:

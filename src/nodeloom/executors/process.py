@@ -25,7 +25,7 @@ from .parcel import Parcel, plain_params, unfit
 
 __all__ = ["WorkerCall"]
 
-READABLE = frozenset({"inputs", "run_inputs", "state", "outputs", "metadata", "config"})
+READABLE = frozenset({"inputs", "run_inputs", "state", "outputs", "metadata", "config", "item"})
 """What a worker may ask for, when it is read from its context."""
 KNOWN = 64
 """Of how many nodes a worker keeps what it was sent."""
@@ -130,6 +130,7 @@ def _message(node: Node, ctx: Context) -> dict[str, Any]:
         "run": ctx.run_id,
         "step": ctx.step_id,
         "attempt": ctx.attempt,
+        "index": ctx.own.index if ctx.own is not None else None,
         "trace": ctx.trace_id,
         "parent_span": ctx.parent_span_id,
         "error": ctx.step.error,

@@ -126,6 +126,12 @@ class WorkerContext(Context, frozen=True):
         return cast("Mapping[str, Any]", self.sent.value("config"))
 
     @property
+    def item(self) -> Any:
+        if self.own is None or self.own.index is None:
+            raise self.no_batch("item")
+        return self.sent.value("item")
+
+    @property
     def node_id(self) -> str:
         return str(self.sent.parts["node"])
 

@@ -17,12 +17,17 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import zip_longest
 from math import comb
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from nodeloom.expressions.open_ways import LOOKS, REPEATS, SINGLE, UNBOUNDED, Items, Single, Walker, inside
+from nodeloom.expressions.letters import named_ranges
+from nodeloom.expressions.open_ways import LOOKS, REPEATS, SINGLE, UNBOUNDED, Items, Single, Walker, inside, singles
+
+_SLOW: Final = 5
+"""Units of one way where a group is repeated; of any other, one."""
 
 _MOST: Final = 10**9
-_HIGHEST: Final = 12
+_HIGHEST: Final = 8
+"""Degrees that are reckoned with: with more, a text of 64 characters has too many ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Ways:
         return sum(times * comb(size + degree, degree) for degree, times in enumerate(self.terms) if times)
 
     def __mul__(self, other: Ways) -> Ways:
-        if self is ENDLESS or other is ENDLESS or len(self.terms) + len(other.terms) > _HIGHEST:
+        if self is ENDLESS or other is ENDLESS or len(self.terms) + len(other.terms) - 2 >= _HIGHEST:
             return ENDLESS
         if not self.terms or not other.terms:
             return NONE
@@ -87,6 +92,32 @@ class Course:
 EMPTY: Final = Course(NONE, ONE)
 
 
+class Verdict(NamedTuple):
+    """What a pattern comes to.
+
+    Attributes: `ways` it may try. `by_line` each match stays within a line. `steps` it took to know. `wide` sets with
+    ranges past U+00FF.
+    """
+
+    ways: Ways
+    by_line: bool
+    steps: int
+    wide: int
+
+
+def judge_pattern(parsed: Any, flags: int, *, anchored: bool) -> Verdict:
+    """Judge a whole pattern, from all places it may begin at.
+
+    Args:
+        parsed, flags: as the parser of `re` gives them. anchored: it can only begin at the start of the text.
+    """
+    parts = [*singles(parsed, flags)]
+    judge = Judge(parts)
+    ways = judge.ways(parsed, flags, anchored=anchored) * each(_SLOW if _repeats_group(parsed) else 1)
+    wide = sum(any(True for _ in named_ranges(name, argument)) for name, argument, _ in parts if name == "IN")
+    return Verdict(ways, not judge.walker.crosses_lines, judge.walker.steps, wide)
+
+
 class Judge:
     """Judges one pattern.
 
@@ -116,7 +147,7 @@ class Judge:
     def sequence(self, items: Items, flags: int) -> Course:
         """What items in a row come to, cut into parts that are as long as can be."""
         course = EMPTY
-        while items:
+        while items and course.tried is not ENDLESS:
             size, tries, ends = self.longest(items, flags, restarts=False)
             if size:
                 width = _width(items[:size])
@@ -192,14 +223,10 @@ def _width(items: Any) -> int:
     return int(items.getwidth()[1])
 
 
-def repeats_group(items: Items) -> bool:
-    """Whether more than single characters are repeated, which `re` is slower at.
-
-    Args:
-        items: a pattern.
-    """
+def _repeats_group(items: Items) -> bool:
+    """Whether more than single characters are repeated, which `re` is slower at."""
     return any(
         (str(operation) in REPEATS and not _is_single(argument[2]))
-        or any(repeats_group(below) for below, _ in inside(operation, argument, 0))
+        or any(_repeats_group(below) for below, _ in inside(operation, argument, 0))
         for operation, argument in items
     )

@@ -8,9 +8,8 @@ could be said is.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from nodeloom.errors import ExpressionError
 from nodeloom.expressions.compiler import Compiler
@@ -39,8 +38,7 @@ _SHOWN: Final = 4
 _Key: TypeAlias = tuple[tuple[type, str | int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Demand:
+class _Demand(NamedTuple):
     """One comparison of a path with a literal, or with a list of literals after `in`."""
 
     operator: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
-from nodeloom.expressions.limits import MAX_WORK
+from nodeloom.expressions.limits import MAX_CHARACTERS, MAX_ITEMS, MAX_WORK
 from nodeloom.expressions.meter import HEAVY, LIGHT
 from nodeloom.expressions.patterns import pattern_cost
 from nodeloom.expressions.shapes import is_list, is_map, is_sequence, is_set
@@ -16,7 +17,12 @@ Cost: TypeAlias = Callable[[Any, Any], int]
 ITEM: Final = 10
 """Units for one item of a list or map."""
 
-_SCALARS: Final = frozenset({int, float, bool, type(None)})
+_CONTAINER: Final = 20
+"""Units for a list or map that is looked into."""
+
+SCALARS: Final = frozenset({int, float, bool, type(None)})
+"""Types whose values take no time to compare."""
+
 _Plain = dict[Any, Any]
 _dict_values: Final = _Plain.values
 _BY_KEY: Final = frozenset({dict, set, frozenset})
@@ -34,33 +40,37 @@ def size(value: Any) -> int:
 
 
 def weigh(value: Any) -> int:
-    """Units for all that a value holds, counted as often as it is held; some more than `MAX_WORK` at most.
+    """Units for all that a value holds, counted as often as it is held; at most a little more than `MAX_WORK`.
 
-    A value that holds one list very many times, or itself, takes that long to compare or to write, and is never
-    looked at further than the budget reaches.
+    What holds one list very many times, or itself, takes that long to compare or to write. To know it takes no
+    longer than to look at each thing once.
 
     Args:
         value: any value.
     """
-    if type(value) in _SCALARS:
+    if type(value) in SCALARS:
         return ITEM
-    total = 0
-    unseen = [value]
-    while unseen and total <= MAX_WORK:
-        seen = unseen.pop()
-        if type(seen) in _SCALARS:
-            total += ITEM
-        elif isinstance(seen, str):
-            total += ITEM + str.__len__(seen)
-        elif is_map(seen) or is_sequence(seen) or is_set(seen):
-            total += ITEM
-            if total + ITEM * len(seen) > MAX_WORK:
-                return MAX_WORK + 1
-            unseen += seen
-            if is_map(seen):
-                unseen += _values(seen)
-        else:
-            total += ITEM
+    try:
+        return _weigh(value, {})
+    except RecursionError:
+        return MAX_WORK + 1
+
+
+def _weigh(value: Any, known: dict[int, int]) -> int:
+    if isinstance(value, str):
+        return ITEM + str.__len__(value)
+    if not (is_map(value) or is_sequence(value) or is_set(value)):
+        return ITEM
+    identity = id(value)
+    if identity in known:
+        return known[identity]
+    known[identity] = MAX_WORK + 1  # until it is known: so much is what holds itself
+    total = _CONTAINER
+    for part in chain(value, _values(value)) if is_map(value) else value:
+        total += ITEM if type(part) in SCALARS else _weigh(part, known)
+        if total > MAX_WORK:
+            break
+    known[identity] = total
     return total
 
 
@@ -77,7 +87,7 @@ def compared(left: Any, right: Any) -> int:
     Args:
         left, right: any values.
     """
-    if type(left) in _SCALARS or type(right) in _SCALARS:
+    if type(left) in SCALARS or type(right) in SCALARS:
         return 1
     if isinstance(left, str):
         return 1 + (min(str.__len__(left), str.__len__(right)) >> 4) if isinstance(right, str) else 1
@@ -90,29 +100,36 @@ def sought(item: Any, container: Any) -> int:
     Args:
         item: what is looked for. container: a text, list, set or map.
     """
-    if type(container) is str:
+    kind: Any = type(container)  # pyright: ignore[reportUnknownVariableType]
+    if kind is list and type(item) is str:
+        return (1 + len(container)) * (1 + (len(item) >> 4))  # the most frequent one
+    if kind is str:
         return 1 + (len(container) >> 2)
     letters = str.__len__(item) >> 4 if isinstance(item, str) else 0
-    if type(container) in _BY_KEY:
+    if kind in _BY_KEY:
         return 1 + letters
-    if not letters and type(item) not in _SCALARS and type(item) is not str:
+    if not letters and type(item) not in SCALARS and type(item) is not str:
         return weigh(container)
     is_long = is_list(container) or is_sequence(container)
     return (1 + len(container)) * (1 + letters) if is_long else 1 + letters
 
 
 def added(left: Any, right: Any) -> int:
-    """Units for `left + right`: the text or list that it makes."""
+    """Units for `left + right`: the text or list that it makes, if it does not refuse to."""
     if isinstance(left, str) and isinstance(right, str):
-        return str.__len__(left) + str.__len__(right)
-    return ITEM * (len(left) + len(right)) if is_list(left) and is_list(right) else 1
+        characters = str.__len__(left) + str.__len__(right)
+        return characters if characters <= MAX_CHARACTERS else 1
+    items = len(left) + len(right) if is_list(left) and is_list(right) else 0
+    return ITEM * items if items <= MAX_ITEMS else 1
 
 
 def repeated(left: Any, right: Any) -> int:
-    """Units for `left * right`: the text that it makes."""
-    if isinstance(left, str) and isinstance(right, int):
-        return str.__len__(left) * max(right, 0)
-    return str.__len__(right) * max(left, 0) if isinstance(right, str) and isinstance(left, int) else 1
+    """Units for `left * right`: the text that it makes, if it does not refuse to."""
+    text, times = (left, right) if isinstance(left, str) else (right, left)
+    if not isinstance(text, str) or not isinstance(times, int):
+        return 1
+    characters = str.__len__(text) * max(times, 0)
+    return characters if characters <= MAX_CHARACTERS else 1
 
 
 _COMPARED: Final = dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), compared)
@@ -153,7 +170,7 @@ def is_literal(node: Node | None) -> bool:
 
 
 def _is_number(node: Node | None) -> bool:
-    return isinstance(node, Constant) and type(node.value) in _SCALARS
+    return isinstance(node, Constant) and type(node.value) in SCALARS
 
 
 def weight_of(cost: Callable[..., int] | None) -> int:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from nodeloom.errors import ExpressionLimit, ExpressionTypeError
-from nodeloom.expressions.costs import ITEM, sought, weigh
+from nodeloom.expressions.costs import ITEM, SCALARS, sought, weigh
 from nodeloom.expressions.limits import MAX_CHARACTERS, MAX_ITEMS
 from nodeloom.expressions.missing import MISSING
 from nodeloom.expressions.operations import bounded, bounded_list, bounded_text, contains, truth
@@ -25,8 +24,7 @@ MANY: Final = 1_000
 _MAX_UNHASHABLE: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A function of the language: its name, its least and most arguments, and what it does.
 
     `cost` is the work of a call, but for what it makes; None when it is next to nothing whatever the arguments are.
@@ -243,7 +241,7 @@ def _length(value: Any, *_: Any) -> int:
 
 
 def _whole_weight(*values: Any) -> int:
-    return sum(map(weigh, values))
+    return sum([weigh(value) for value in values if type(value) not in SCALARS])
 
 
 def _stripping(text: Any, characters: Any = "") -> int:

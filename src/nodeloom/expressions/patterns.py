@@ -18,15 +18,14 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nodeloom.errors import ExpressionLimit, ExpressionSyntaxError, ExpressionTypeError
-from nodeloom.expressions.backtracking import ENDLESS, Judge, Ways, each, repeats_group
-from nodeloom.expressions.letters import named_ranges
 from nodeloom.expressions.limits import MAX_PATTERN, MAX_WORK
-from nodeloom.expressions.open_ways import singles
+
+if TYPE_CHECKING:
+    from nodeloom.expressions.backtracking import Ways
 
 # The parser of `re` is what knows the grammar; it has no public name and no types.
 _grammar: Any = importlib.import_module("re._parser")
@@ -35,15 +34,11 @@ BOTH_TEXTS: Final = "`matches` looks for a pattern in a text, and both must be t
 
 _LEAST_TEXT: Final = 64
 _WIDE_SETS: Final = 10
-_SLOW: Final = 5
-"""Units of one way where a group is repeated; of any other, one."""
-
 _QUICK: Final = 500
 """Units that are not worth charging."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A compiled regular expression, and how long its search may take.
 
     Attributes: `find` searches a text. `ways` it may have to try. `short` a text of so many characters is searched in
@@ -67,9 +62,9 @@ class Pattern:
             line = max(map(len, text.split("\n"))) + 1
             units = self.ways.within(line) * (len(text) // line + 1)
         if units > MAX_WORK:
-            each = " (on one line)" if self.by_line else ""
+            lines = " (more where its lines are short)" if self.by_line else ""
             raise ExpressionLimit(
-                f"this pattern is searched in at most {self.longest():,} characters{each}, and the text has"
+                f"this pattern is searched in at most {self.longest():,} characters{lines}, and the text has"
                 f" {len(text):,}; fewer `*` and `+`, bounds such as {{1,50}}, or a `^` allow more"
             )
         return units
@@ -105,29 +100,24 @@ def compile_pattern(text: str) -> Pattern:
 
 
 def _compile(text: str) -> Pattern:
+    from nodeloom.expressions.backtracking import ENDLESS, judge_pattern
+
     parsed = _grammar.parse(text)
     flags = int(parsed.state.flags)
-    found = [*singles(parsed, flags)]
-    wide = sum(any(True for _ in named_ranges(name, argument)) for name, argument, _ in found if name == "IN")
+    anchored = _is_anchored(parsed, flags)
+    ways, by_line, steps, wide = judge_pattern(parsed, flags, anchored=anchored)
     if wide > _WIDE_SETS:
         raise ExpressionLimit(f"a pattern has at most {_WIDE_SETS} sets of characters past U+00FF")
-    judge = Judge(found)
-    anchored = _is_anchored(parsed, flags)
-    ways = judge.ways(parsed, flags, anchored=anchored) * each(_SLOW if repeats_group(parsed) else 1)
-    if ways is ENDLESS:
+    if ways is ENDLESS or ways.within(_LEAST_TEXT) > MAX_WORK:
         raise ExpressionLimit(
-            "this pattern repeats what can itself match in several ways, as `(a+)+` does, and a search"
-            " could take exponential time; write one repetition, as `a+`"
+            f"this pattern could take exponential time on a text of {_LEAST_TEXT} characters: it repeats what can"
+            " itself match in several ways, as `(a+)+` does, or has many `*` and `+` that may end at several places;"
+            " write one repetition, as `a+`, or bounds such as {1,50}"
         )
-    if ways.within(_LEAST_TEXT) > MAX_WORK:
-        raise ExpressionLimit(
-            f"this pattern could not be searched in {_LEAST_TEXT} characters: each `*` and `+` that may end at several"
-            " places multiplies the work; use fewer, or bounds such as {1,50}"
-        )
-    effort = 20_000 + 500 * len(text) + 20 * judge.walker.steps + 150_000 * wide
+    effort = 20_000 + 500 * len(text) + 20 * steps + 150_000 * wide
     compiled = re.compile(text)
     find = compiled.match if anchored else compiled.search
-    return Pattern(find, ways, _short(ways), not judge.walker.crosses_lines, effort)
+    return Pattern(find, ways, _short(ways), by_line, effort)
 
 
 def matches(subject: Any, pattern: Any) -> bool:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from nodeloom.errors import ExpressionLimit, ExpressionTypeError
 from nodeloom.expressions.costs import weigh
-from nodeloom.expressions.limits import MAX_BITS, MAX_OUTPUT
+from nodeloom.expressions.limits import MAX_BITS, MAX_WORK
 from nodeloom.expressions.shapes import is_map, is_sequence
 from nodeloom.expressions.wording import kind
 
@@ -54,7 +54,7 @@ def json_text(value: Any, limit: int) -> str:
         ExpressionTypeError: the value has no JSON form, as NaN or a set.
         ExpressionLimit: the text would be longer than `limit`.
     """
-    if weigh(value) > MAX_OUTPUT:
+    if weigh(value) > MAX_WORK:
         # Looked at first, since a small value can hold one list very many times, or itself.
         raise ExpressionLimit("this value is too large to be written as text, or holds itself")
     try:

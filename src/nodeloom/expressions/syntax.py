@@ -6,28 +6,24 @@ depth of a tree is the nesting that the author wrote and not the length of the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(NamedTuple):
     """A literal number, text, true, false or null."""
 
     value: Any
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A root name: `state`."""
 
     name: str
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(NamedTuple):
     """`target.key`, `target[key]` and so on: every key in its order."""
 
     target: Node
@@ -35,64 +31,56 @@ class Lookup:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListDisplay:
+class ListDisplay(NamedTuple):
     """`[a, b]`."""
 
     items: tuple[Node, ...]
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class MapDisplay:
+class MapDisplay(NamedTuple):
     """`{"a": b}`."""
 
     entries: tuple[tuple[str, Node], ...]
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Negate:
+class Negate(NamedTuple):
     """`-a`."""
 
     operand: Node
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(NamedTuple):
     """`not a`."""
 
     operand: Node
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Both:
+class Both(NamedTuple):
     """`a and b and c`."""
 
     operands: tuple[Node, ...]
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(NamedTuple):
     """`a or b or c`."""
 
     operands: tuple[Node, ...]
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Coalesce:
+class Coalesce(NamedTuple):
     """`a ?? b ?? c`."""
 
     operands: tuple[Node, ...]
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """An operator and its right operand, in a comparison or in arithmetic."""
 
     operator: str
@@ -100,8 +88,7 @@ class Step:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(NamedTuple):
     """`a < b <= c`."""
 
     first: Node
@@ -109,8 +96,7 @@ class Compare:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(NamedTuple):
     """`a + b - c`, or `a * b / c`."""
 
     first: Node
@@ -118,16 +104,14 @@ class Arithmetic:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(NamedTuple):
     """`a exists`."""
 
     operand: Node
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """`chosen if condition else other`."""
 
     condition: Node
@@ -136,8 +120,7 @@ class Choice:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """`name(a, b)`."""
 
     name: str

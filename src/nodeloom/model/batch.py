@@ -21,7 +21,6 @@ __all__ = [
     "Record",
     "Slot",
     "SlotStatus",
-    "skipped",
     "spelt_twice",
 ]
 
@@ -190,6 +189,10 @@ class Slot(msgspec.Struct, frozen=True):
     started: float | None = None
     seconds: float = 0.0
 
+    def as_record(self) -> Record:
+        """The same as plain data."""
+        return msgspec.to_builtins(self)  # type: ignore[no-any-return]
+
     @classmethod
     def of(cls, record: Record) -> Slot:
         """The slot that this record of one is."""
@@ -205,20 +208,25 @@ Record = dict[str, Any]
 """A slot as plain data, with the same names: what a batch keeps, and what its step gives."""
 
 
-def skipped(index: int) -> Record:
-    """The record of an item that was never begun."""
-    return msgspec.structs.asdict(Slot(index, "skipped"))
-
-
 @dataclass(frozen=True, repr=False)
 class BatchResult:
     """What a batch came to; everything follows from its slots.
 
     Attributes:
-        records: its slots as plain data.
+        begun: the slots of the items that were begun, as plain data, in the order of the items. count: how many items
+            there are.
     """
 
-    records: Sequence[Record]
+    begun: Sequence[Record]
+    count: int
+
+    @cached_property
+    def records(self) -> Sequence[Record]:
+        """All slots as plain data, in the order of the items."""
+        if len(self.begun) == self.count:
+            return self.begun
+        known = {record["index"]: record for record in self.begun}
+        return [known.get(index) or Slot(index, "skipped").as_record() for index in range(self.count)]
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
@@ -234,11 +242,6 @@ class BatchResult:
     def errors(self) -> list[ItemError]:
         """What failed, in the order of the items; what was cancelled has not failed."""
         return [slot.error for slot in self.slots if slot.error is not None]
-
-    @property
-    def count(self) -> int:
-        """How many items there are."""
-        return len(self.records)
 
     @property
     def success_count(self) -> int:
@@ -258,10 +261,7 @@ class BatchResult:
     @cached_property
     def timing(self) -> dict[str, float]:
         """Seconds: from the beginning until the last item ended, and what an item took in the mean and at most."""
-        begun = self.records
-        if "skipped" in self._statuses:
-            begun = [record for record in begun if record["started"] is not None]
-        started, took = [*map(_STARTED, begun)], [*map(_SECONDS, begun)]
+        started, took = [*map(_STARTED, self.begun)], [*map(_SECONDS, self.begun)]
         return {
             "seconds": max(map(add, started, took), default=0.0),
             "mean": sum(took) / len(took) if took else 0.0,
@@ -270,7 +270,7 @@ class BatchResult:
 
     @cached_property
     def _statuses(self) -> list[str]:
-        return [*map(_STATUS, self.records)]
+        return [*map(_STATUS, self.begun)]
 
     def as_values(self) -> dict[str, Any]:
         """All of it as plain data: the outputs of a step whose batch has no `reduce`."""

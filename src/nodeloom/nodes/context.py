@@ -138,13 +138,17 @@ class Context(msgspec.Struct, frozen=True):
         if own is not None and own.index is not None:
             for item in own.names.values():
                 return item
-        raise DefinitionError(f"node {self.node_id} has no batch, so there is no ctx.item")
+        raise self.no_batch("item")
 
     @property
     def index(self) -> int:
         if self.own is None or self.own.index is None:
-            raise DefinitionError(f"node {self.node_id} has no batch, so there is no ctx.index")
+            raise self.no_batch("index")
         return self.own.index
+
+    def no_batch(self, word: str) -> DefinitionError:
+        """What to say to who asks for an item where there is none."""
+        return DefinitionError(f"node {self.node_id} has no batch, so there is no ctx.{word}")
 
     @property
     def error(self) -> Values | None:

@@ -170,7 +170,7 @@ class BatchDoing:
         if self._batch.reduce is None:
             return Values(result.as_values())  # as it is: all of it is this batch's own
         if self._batch.reduce is _kept:
-            return Values(records=result.records)
+            return Values(batch=result)
         outputs = self._batch.reduce(list(result.slots))
         if inspect.isawaitable(outputs):
             outputs = await outputs

@@ -13,12 +13,12 @@ from contextlib import AbstractContextManager, nullcontext
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
-import msgspec
+from msgspec.structs import replace
 
 from ..errors import OutputError
 from ..executors.calls import Call, shortened
 from ..executors.local import was_cancelled, wrongly_cancelled
-from ..model.batch import Batch, BatchResult, ItemError, Record, Slot, skipped
+from ..model.batch import Batch, BatchResult, ItemError, Record, Slot
 from ..model.edge import Route
 from ..model.result import error_info
 from ..model.values import freeze
@@ -79,6 +79,7 @@ class ItemsRun:
         "_fails_fast",
         "_first_failed",
         "_keep",
+        "_late",
         "_make",
         "_parts",
         "_progress",
@@ -125,6 +126,7 @@ class ItemsRun:
         self._tells = self._progress is not None or each is not None
         self._told = 0
         self._first_failed = -1
+        self._late = -1  # an item that was taken when nothing was begun any more
         self.failed = 0
         self.failure: BaseException | None = None
         self.broken: Exception | None = None
@@ -149,14 +151,9 @@ class ItemsRun:
 
     def result(self) -> BatchResult:
         """The slots as they are now; an item without one was never begun."""
-        if self._each is not None:
-            return BatchResult(())
         records = sorted(self._records, key=itemgetter("index"))
-        count = max(self._source.total or 0, records[-1]["index"] + 1 if records else 0)
-        if len(records) < count:
-            known = {record["index"]: record for record in records}
-            records = [known.get(index) or skipped(index) for index in range(count)]
-        return BatchResult(records)
+        known = (self._source.total or 0) if self._each is None else 0
+        return BatchResult(records, max(known, self._late + 1, records[-1]["index"] + 1 if records else 0))
 
     def _work(self) -> Coroutine[Any, Any, None]:
         return self._take_all(self._parts.part())
@@ -186,7 +183,7 @@ class ItemsRun:
             if taken is None:
                 self._workers.open = False
             elif self._workers.is_closed():  # it came too late to be begun
-                self._keep(skipped(taken[0]))
+                self._late = taken[0]
             else:
                 await self._take((taken,), walk)
 
@@ -261,25 +258,24 @@ class ItemsRun:
         Raises:
             CancelledError: it was cancelled; its record is kept.
         """
-        record = {**skipped(index), "started": began - self._began, "seconds": self._clock() - began}
-        attempts = record["attempts"] = 1 if walk.context is None or ctx is self._ctx else walk.context.attempt
+        ended = self._clock()
+        attempts = 1 if walk.context is None or ctx is self._ctx else walk.context.attempt
+        slot = Slot(index, "cancelled", None, None, attempts, began - self._began, ended - began)
         if isinstance(error, asyncio.CancelledError):
             if was_cancelled(error):
-                record["status"] = "cancelled"
-                self._keep(record)
+                self._keep(slot.as_record())
                 if self._progress is not None:
-                    self._progress.ended(Slot.of(record), ctx)
+                    self._progress.ended(slot, ctx)
                 raise error
             error = wrongly_cancelled(error, self._ctx.node_id)
-        attempts = max(attempts, self._attempts_of(error))
-        info = error_info(error, self._ctx.node_id)
         self.failed += 1
         if self.failure is None or index < self._first_failed:
             self.failure, self._first_failed = error, index
         if self._fails_fast:
             self._workers.stop(ENDED_BY_ANOTHER)
+        attempts, info = max(attempts, self._attempts_of(error)), error_info(error, self._ctx.node_id)
         failed = ItemError(index, info.type, info.message, attempts, info.code, info.retryable)
-        return {**record, "status": "failed", "error": msgspec.structs.asdict(failed), "attempts": attempts}
+        return replace(slot, status="failed", error=failed, attempts=attempts).as_record()
 
 
 def _output(result: Any, ctx: Context) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from ...errors import DefinitionError, ParamsError, UnknownNodeType
-from ...model.batch import Batch
+from ...model.batch import Batch, spelt_twice
 from ...model.batch_settings import BatchSettingsError
 from ...model.edge import Quorum
 from ...model.plan import NodeSpec
@@ -18,12 +18,13 @@ from ..host import policies
 from ..node import LATER, RESERVED, Node
 from ..settings import setting
 from .catalogue import Catalogue
-from .findings import Findings, hint, shown
+from .findings import MAX_PROBLEMS, Findings, hint, shown
 from .places import Path, is_list, is_mapping
 
 __all__ = ["NODE_KEYS", "Entry", "is_id", "read_entries"]
 
 _TYPE = re.compile(r"[\w.-]{1,60}", re.ASCII)
+MAX_PARAMS = 1_000
 SETTINGS = tuple(word for word in RESERVED if word != "id")
 NODE_KEYS = ("type", "version", "params", *SETTINGS, "label")
 
@@ -36,7 +37,7 @@ class Entry:
         kind: its type, when it is known. params: as they were written. settings: those that are valid.
         inner: the document in the params of a `subgraph`. is_inline: that is all they hold, so that the node is
             that graph, and no type has to be known.
-        node: the node, when nothing is wrong with it.
+        names: what its expressions may use besides those of every step. node: the node, when nothing is wrong with it.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Entry:
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     inner: dict[str, Any] | None = None
     is_inline: bool = False
+    names: tuple[str, ...] = ()
 
     @property
     def has_id(self) -> bool:
@@ -115,6 +117,7 @@ def _read(id: str, entry: Any, findings: Findings, catalogue: Catalogue) -> Entr
     _check_keys(entry, made, findings)
     before = len(findings.found)
     made.settings = _settings(entry, path, findings)
+    made.names = _names(entry, made.kind)
     made.spec = _spec(made, entry)
     if made.kind is not None and made.params is not None and made.has_id:
         made.node = _make(made, entry, findings)
@@ -163,6 +166,9 @@ def _params(entry: dict[str, Any], path: Path, findings: Findings) -> dict[str, 
         what = f"params are a mapping, as `params: {{url: https://example.org}}`, not {shown(params)}"
         findings.add("bad_params", what, (*path, "params"))
         return None
+    if len(cast("dict[str, Any]", params)) > MAX_PARAMS:
+        findings.add("bad_params", f"a node takes at most {MAX_PARAMS:,} params", (*path, "params"), key=True)
+        return None
     return cast("dict[str, Any]", params)
 
 
@@ -195,7 +201,7 @@ def _settings(entry: dict[str, Any], path: Path, findings: Findings) -> dict[str
             settings[word] = _policies(value, path, findings)
             continue
         if word == "batch":
-            settings[word] = _batch(value, path, findings)
+            settings[word] = _batch(value, settings.get("policies", ()), path, findings)
             continue
         try:
             value = _join(value) if word == "join" else value
@@ -214,21 +220,30 @@ def _policies(value: Any, path: Path, findings: Findings) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _batch(value: Any, path: Path, findings: Findings) -> Batch | None:
+def _batch(value: Any, around: tuple[Any, ...], path: Path, findings: Findings) -> Batch | None:
     if value is None:
         return None
     if not is_mapping(value):
         what = f"a batch is a mapping, as `batch: {{items: '{{{{ outputs.scan.files }}}}'}}`, not {shown(value)}"
         findings.add("bad_batch", what, (*path, "batch"))
         return None
+    problems = {"reduce": "reduce is a function, which only Python can say"} if "reduce" in value else {}
     try:
-        if "reduce" in value:
-            raise BatchSettingsError({"reduce": "reduce is a function, which only Python can say"})
-        return Batch.of(value)
+        batch = Batch.of({word: value[word] for word in value if word not in problems})
+        problems |= {"policies": twice} if (twice := spelt_twice(batch, around)) else {}
     except BatchSettingsError as error:
-        for setting, problem in error.problems.items():
-            findings.add("bad_batch", problem, (*path, "batch", *([setting] if setting in value else [])))
-    return None
+        batch, problems = None, {**error.problems, **problems}
+    for word, problem in problems.items():
+        findings.add("bad_batch", problem, (*path, "batch", *([word] if word in value else [])))
+    return None if problems else batch
+
+
+def _names(entry: dict[str, Any], kind: type[Node] | None) -> tuple[str, ...]:
+    """The names that a batch adds, as far as it can be told of one that may be wrong."""
+    batch = entry.get("batch")
+    if is_mapping(batch):
+        return str(batch.get("as", "item")), "index"
+    return kind.batch.names if kind is not None and kind.batch is not None else ()
 
 
 def _join(value: Any) -> Any:
@@ -257,7 +272,7 @@ def _make(made: Entry, entry: dict[str, Any], findings: Findings) -> Node | None
         params = _migrated(kind, params, entry.get("version"))
         return _new(kind, made.id, params, made.settings)
     except ParamsError as error:
-        for problem in error.problems:
+        for problem in error.problems[:MAX_PROBLEMS]:
             field = problem.field or "params"
             at = _walk(params, field)
             is_key = problem.message.startswith("no such field")

@@ -19,11 +19,11 @@ MAX_PROBLEMS = 100
 COMPARED = 500
 
 
-MAX_EXPRESSIONS = 200_000
-"""Characters of all expressions in a document together: reading that many takes some half a second."""
+MAX_EXPRESSIONS = 100_000
+"""Words and signs of all expressions in a document together: reading that many takes some half a second."""
 
-PATTERN = 500
-"""Characters that a pattern after `matches` counts as, since it takes longer to judge."""
+PATTERN = 300
+"""Words that a pattern after `matches` counts as, since it takes longer to judge."""
 
 
 class Findings:
@@ -100,20 +100,20 @@ class Findings:
         edge = None if edge is None else printable(edge)
         self.found.append(Problem(code, printable(message), node, field or where, edge, line, column, severity))
 
-    def admits(self, characters: int, path: Path) -> bool:
-        """Whether an expression of so many characters may still be read; reports the first that may not.
+    def admits(self, words: int, path: Path) -> bool:
+        """Whether an expression of so many words may still be read; reports the first that may not.
 
         Args:
-            characters: of the expression. path: where it is.
+            words: words and signs of the expression. path: where it is.
         """
         if self.outer is not None:
-            return self.outer.admits(characters, (*self.prefix[len(self.outer.prefix) :], *path))
+            return self.outer.admits(words, (*self.prefix[len(self.outer.prefix) :], *path))
         before = self.expressions
-        self.expressions += characters
+        self.expressions += words
         if before <= MAX_EXPRESSIONS < self.expressions:
             what = (
-                f"the expressions of a document hold at most {MAX_EXPRESSIONS:,} characters together (a pattern after"
-                f" `matches` counts as {PATTERN}), and here they are past that; make several documents of it"
+                f"the expressions of a document hold at most {MAX_EXPRESSIONS:,} words and signs together (a pattern"
+                f" after `matches` counts as {PATTERN}), and here they are past that; make several documents of it"
             )
             self.add("too_many_expressions", what, path)
         return self.expressions <= MAX_EXPRESSIONS

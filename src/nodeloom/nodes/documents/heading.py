@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, cast
 
 from ...errors import DefinitionError, ParamsError
@@ -177,8 +179,13 @@ def _check_type(kind: Any, path: Path, findings: Findings) -> None:
         findings.add("bad_field", f"no type {shown(kind)}{hint(kind, TYPES, 'types')}", path)
 
 
+@cache
+def _validator(kind: str) -> Callable[[Mapping[str, Any]], Any] | None:
+    return schema_from_document({"default": kind}).validate
+
+
 def _check_default(rule: dict[str, Any], path: Path, findings: Findings) -> None:
-    validate = schema_from_document({"default": rule.get("type", "any")}).validate
+    validate = _validator(rule.get("type", "any"))
     try:
         if validate is not None:
             validate({"default": rule["default"]})

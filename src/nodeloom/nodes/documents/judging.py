@@ -56,12 +56,11 @@ def judge(heading: Heading, entries: list[Entry], arrows: list[Arrow], findings:
     at_start = replace(known, received=heading.inputs)
     first = set(starts) - {arrow.edge.target for arrow in arrows}
     for entry in entries:
+        here = at_start if entry.id in first else known
         if not entry.is_inline:
-            here = at_start if entry.id in first else known
-            names = PARAM_NAMES if entry.batch is None else (*PARAM_NAMES, *entry.batch.names)
-            check_templates(rendered(entry), (*entry.path, "params"), names, here, findings)
-            if entry.batch is not None:
-                check_templates(entry.batch.templates, (*entry.path, "batch", "items"), PARAM_NAMES, here, findings)
+            check_templates(rendered(entry), (*entry.path, "params"), (*PARAM_NAMES, *entry.names), here, findings)
+        if entry.batch is not None:
+            check_templates(entry.batch.templates, (*entry.path, "batch", "items"), PARAM_NAMES, here, findings)
     _judge_policies(heading.name, entries, findings)
     check_templates(heading.outputs or {}, ("outputs",), OUTPUT_NAMES, known, findings)
     shape: list[Edge] = []

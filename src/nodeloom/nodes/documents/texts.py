@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -29,6 +30,7 @@ from .places import Path, is_list, is_mapping
 __all__ = ["Known", "check_condition", "check_templates", "rendered"]
 
 
+_WORD = re.compile(r"\w+|[^\w\s]")
 ERROR_KEYS = ("type", "code", "message", "node", "retryable")
 
 
@@ -117,12 +119,12 @@ def check_templates(value: Any, path: Path, names: Collection[str], known: Known
 
 
 def _holes(text: str) -> int:
-    """About how many characters of a template are expressions, with their braces."""
-    return sum(_size(hole.partition("}}")[0]) + 4 for hole in text.split("{{")[1:])
+    """About how many words and signs the expressions of a template hold, with their braces."""
+    return sum(_words(hole.partition("}}")[0]) + 2 for hole in text.split("{{")[1:])
 
 
-def _size(expression: str) -> int:
-    return len(expression) + PATTERN * expression.count("matches")
+def _words(expression: str) -> int:
+    return len(_WORD.findall(expression)) + PATTERN * expression.count("matches")
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
@@ -143,7 +145,7 @@ def check_condition(arrow: Arrow, known: Known, findings: Findings) -> Expressio
     if not isinstance(text, str) or findings.is_full:
         return None
     path: Path = (*arrow.path, "when")
-    if not findings.admits(_size(text), path):
+    if not findings.admits(_words(text), path):
         return None
     try:
         condition = parse(text)
