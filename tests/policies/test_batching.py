@@ -270,7 +270,7 @@ def test_steps_of_several_runs_are_gathered_together_and_the_context_is_nobodys(
 
 def of_a_batch(step: Any, item: Any, index: int) -> Any:
     """The step's context for an item of its batch."""
-    return step.having(own=Own(names={"file": item, "index": index}, index=index))
+    return step.having(own=Own(index=index, item=item, alias="file"))
 
 
 def test_the_items_of_a_batch_bring_the_item_and_its_index():

@@ -88,7 +88,7 @@ def test_by_default_the_items_of_a_batch_are_told_apart_by_the_item():
         handle, charge = charged()
         step = a_step(charge, {"folder": "x"})
         for index, item in enumerate(["a", "b", "a"]):
-            await handle(step.having(own=Own(names={"file": item, "index": index}, index=index)))
+            await handle(step.having(own=Own(index=index, item=item, alias="file")))
 
     run_virtual(main())
     assert [ctx.item for ctx in calls] == ["a", "b"]

@@ -17,6 +17,7 @@ from ..errors import OutputError
 
 __all__ = [
     "EMPTY",
+    "WHOLE",
     "Gathered",
     "Lent",
     "Values",
@@ -154,6 +155,9 @@ class Gathered(list[Any]):
 
 
 EMPTY = Values()
+WHOLE = frozenset({int, str, float, bool, type(None)})
+"""Kinds of values of which nothing can be changed."""
+
 _CONTAINERS = frozenset({dict, list, set, tuple, Values, Shadowing, Lent, Gathered})
 
 
@@ -187,6 +191,12 @@ def _snapshot(frozen: Values) -> Values:
 
 def handed(values: Mapping[str, Any]) -> Values:
     """Read-only values of a caller's mapping: plain containers are copied, for the caller keeps its own (4.8)."""
+    if _type(values) is dict:
+        for key, value in values.items():
+            if _type(value) not in WHOLE or _type(key) is not str or key in _METHODS:
+                break
+        else:
+            return Values(values)
     frozen = freeze(values)
     for key, value in _items(frozen):
         if _type(value) in _CONTAINERS:

@@ -104,8 +104,8 @@ class Context(msgspec.Struct, frozen=True):
     @property
     def run_inputs(self) -> Values:
         own = self.own
-        alone = own.names.get("run") if own is not None else None  # of an item that is a run of its own
-        return lend(self.walk.live.run.inputs if alone is None else alone["inputs"])
+        alone = own.inputs if own is not None and own.alone else None
+        return lend(self.walk.live.run.inputs if alone is None else alone)
 
     @property
     def state(self) -> Values:
@@ -136,8 +136,7 @@ class Context(msgspec.Struct, frozen=True):
     def item(self) -> Any:
         own = self.own
         if own is not None and own.index is not None:
-            for item in own.names.values():
-                return item
+            return own.item
         raise self.no_batch("item")
 
     @property
@@ -305,7 +304,7 @@ class Context(msgspec.Struct, frozen=True):
         if self.step.error is not None:
             scope["error"] = self.error
         if self.own is not None:
-            scope.update(self.own.names)
+            scope.update(self.own.names())
         return scope
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..errors import StepError
-from ..model.values import EMPTY, Values, lend, owned
+from ..model.values import Values, lend, owned
 
 __all__ = ["Own", "with_item"]
 
@@ -18,15 +18,22 @@ class Own(msgspec.Struct):
     """What one attempt, or one item of a batch, has to itself instead of sharing it with its branch.
 
     Attributes:
-        state, outputs: its views; None until they are read. names: what an item adds to expressions: first the item
-            under its alias, then `index`. index: the item's place in its batch. inputs: an item's view of the step's.
+        state, outputs: its views; None until they are read. index: the item's place in its batch. item: the item.
+        alias: its name in expressions. inputs: an item's view of the step's. alone: the item is a run of its own, as
+            of `map`: its inputs are not the step's, and what its run was started with.
     """
 
     state: Values | None = None
     outputs: Values | None = None
-    names: Mapping[str, Any] = EMPTY
     index: int | None = None
+    item: Any = None
+    alias: str = ""
     inputs: Values | None = None
+    alone: bool = False
+
+    def names(self) -> dict[str, Any]:
+        """What an item adds to expressions: itself under its alias, and its place."""
+        return {} if self.index is None else {self.alias: self.item, "index": self.index}
 
     def scope(self) -> dict[str, Any] | None:
         """The names expressions may use, where they are not to be made of the context."""
@@ -36,8 +43,8 @@ class Own(msgspec.Struct):
         """The same for another attempt, which sees nothing that this one changes in place."""
         state = None if self.state is None else lend(self.state)
         outputs = None if self.outputs is None else lend(self.outputs)
-        names = {name: owned(self.names[name]) for name in self.names}
-        return replace(self, state=state, outputs=outputs, names=names, inputs=None)
+        inputs = lend(self.inputs) if self.alone and self.inputs is not None else None
+        return replace(self, state=state, outputs=outputs, item=owned(self.item), inputs=inputs)
 
 
 def with_item(inputs: Values, own: Own | None, declared: Any) -> Mapping[str, Any]:
@@ -50,13 +57,13 @@ def with_item(inputs: Values, own: Own | None, declared: Any) -> Mapping[str, An
     Raises:
         StepError: the inputs have the name of the item already.
     """
-    if own is None or own.index is None or "run" in own.names:  # of map, where the item is all the inputs
+    if own is None or own.index is None or own.alone:
         return inputs
-    alias = next(iter(own.names))
-    if alias in inputs:
+    names = own.names()
+    if own.alias in inputs:
         raise StepError(
-            f"the inputs of this step have {alias!r} already, which would shadow the item that its graph is given; "
+            f"the inputs of this step have {own.alias!r} already, which would shadow the item that its graph is given; "
             f"call the item something else, as Batch(as_='each')"
         )
-    known = own.names if declared is None else getattr(declared, "model_fields", declared)
-    return {**inputs, **{name: value for name, value in own.names.items() if name in known}}
+    known = names if declared is None else getattr(declared, "model_fields", declared)
+    return {**inputs, **{name: value for name, value in names.items() if name in known}}

@@ -6,18 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from ..model.batch import Batch
-from ..model.run import Step
-from ..model.values import freeze, handed, owned
+from ..model.values import WHOLE, freeze, handed, owned
 from ..nodes.context import Context, Own, Walk
 
-__all__ = ["WHOLE", "Make", "made_for_call", "made_for_step"]
+__all__ = ["Make", "made_for_call", "made_for_step"]
 
 Make = Callable[[Any, int, Walk], Context]
 """Of an item, its index and a worker's walk, the context of its work."""
-
-
-WHOLE = frozenset({int, str, float, bool, type(None)})
-"""Kinds of values of which nothing can be changed."""
 
 
 class StepScope:
@@ -47,7 +42,14 @@ class ItemOwn(Own):
 
     def scope(self) -> dict[str, Any]:
         """The names of the step, and its own."""
-        return {**cast("StepScope", self.shared).names(), **self.names}
+        names = {**cast("StepScope", self.shared).names(), **self.names()}
+        if self.alone:
+            names |= {
+                "inputs": self.inputs,
+                "state": self.inputs,
+                "run": {"inputs": self.inputs, "id": names["run"]["id"]},
+            }
+        return names
 
 
 def made_for_step(ctx: Context, batch: Batch) -> Make:
@@ -56,7 +58,7 @@ def made_for_step(ctx: Context, batch: Batch) -> Make:
 
     def make(item: Any, index: int, walk: Walk) -> Context:
         item = item if type(item) in WHOLE else owned(item)
-        own = ItemOwn(None, None, {alias: item, "index": index}, index, None, shared)
+        own = ItemOwn(None, None, index, item, alias, None, False, shared)
         return Context(step, walk, node, params, 1, None, own)
 
     return make
@@ -65,20 +67,16 @@ def made_for_step(ctx: Context, batch: Batch) -> Make:
 def made_for_call(ctx: Context, batch: Batch) -> Make:
     """Each item is a call of its own: a mapping is its inputs, and what else it is, it is their only one."""
     step, node, params, alias, shared = ctx.step, ctx.node, ctx.params, batch.as_, StepScope(ctx)
-    run_id = ctx.run_id
 
     def make(item: Any, index: int, walk: Walk) -> Context:
-        given = _as_inputs(item)
-        inputs = handed(given) if given is not None else freeze({alias: owned(item)})
-        names = {
-            alias: inputs if given is not None else inputs[alias],
-            "index": index,
-            "inputs": inputs,
-            "state": inputs,
-            "run": {"inputs": inputs, "id": run_id},
-        }
-        call = Step(step.node, step.branch, step.ordinal, step.seed, inputs)
-        return Context(call, walk, node, params, 1, None, ItemOwn(inputs, None, names, index, inputs, shared))
+        given = item if type(item) is dict else _as_inputs(item)
+        if given is not None:
+            item = inputs = handed(given)
+        else:
+            item = owned(item)
+            inputs = freeze({alias: item})
+        own = ItemOwn(inputs, None, index, item, alias, inputs, True, shared)
+        return Context(step, walk, node, params, 1, None, own)
 
     return make
 

@@ -21,9 +21,9 @@ from ..executors.local import was_cancelled, wrongly_cancelled
 from ..model.batch import Batch, BatchResult, ItemError, Record, Slot
 from ..model.edge import Route
 from ..model.result import error_info
-from ..model.values import freeze
+from ..model.values import WHOLE, freeze
 from ..nodes.context import Context, Walk
-from .batch_contexts import WHOLE, Make
+from .batch_contexts import Make
 from .batch_progress import Progress
 from .batch_source import Source
 from .batch_threads import ENDED_BY_ANOTHER
@@ -37,6 +37,9 @@ SLICE = 0.02
 
 LOOK = 0.000_05
 """Seconds of quick items after which a worker looks whether it was cancelled; one that waited took longer."""
+
+APART = nullcontext()
+"""Stands for no part: of who does items in the step's own task, or in a part that was begun before."""
 
 Each = Callable[[Slot], Awaitable[None]]
 """What is done with each item that has ended, before its worker takes another one."""
@@ -114,7 +117,7 @@ class ItemsRun:
         self._parts = parts
         self._attempts_of = work.attempts_of
         self._each = each
-        self._workers = Workers(self._work, most if most > 1 else 0)
+        self._workers = Workers(self._work, self._break, most if most > 1 else 0)
         self._fails_fast = batch.error_handling == "fail_fast"
         self._clock = _clock_of(asyncio.get_running_loop())
         self._began = self._clock()
@@ -143,7 +146,9 @@ class ItemsRun:
                 with self._parts:
                     await self._workers.run()
             else:
-                await self._take_all(nullcontext())
+                await self._work(APART)
+        except Exception as error:
+            self._break(error)
         finally:
             await self._source.close()
             if self._progress is not None:
@@ -155,74 +160,71 @@ class ItemsRun:
         known = (self._source.total or 0) if self._each is None else 0
         return BatchResult(records, max(known, self._late + 1, records[-1]["index"] + 1 if records else 0))
 
-    def _work(self) -> Coroutine[Any, Any, None]:
-        return self._take_all(self._parts.part())
-
-    async def _take_all(self, part: AbstractContextManager[None]) -> None:
+    def _work(self, part: AbstractContextManager[None] | None = None) -> Coroutine[Any, Any, None]:
         """A worker's part: one item after the other."""
-        items, workers = self._source.items, self._workers
-        with Walk(self._ctx.live) as walk, part:
-            try:
-                if self._parts.held:
-                    await self._parts.at_gate()
-                if items is None:
-                    await self._take_awaited(walk)
-                elif workers.open:
-                    await self._take(items, walk)
-                    workers.open = False
-            except Exception as error:  # of the source: what fails in an item is its slot's
-                self.broken = self.broken or error
-                workers.open = False
-                if self._fails_fast:
-                    workers.stop(ENDED_BY_ANOTHER)
+        part = self._parts.part() if part is None else part
+        items = self._source.items
+        return self._take_awaited(part) if items is None else self._take(items, part)
 
-    async def _take_awaited(self, walk: Walk) -> None:
-        while self._workers.open:
-            walk.context = self._ctx
-            taken = await self._source.take()
-            if taken is None:
-                self._workers.open = False
-            elif self._workers.is_closed():  # it came too late to be begun
-                self._late = taken[0]
-            else:
-                await self._take((taken,), walk)
+    def _break(self, error: Exception) -> None:
+        """The source of the items failed, or whoever is told of them; what fails in an item is its slot's."""
+        self.broken = self.broken or error
+        self._workers.open = False
+        if self._fails_fast:
+            self._workers.stop(ENDED_BY_ANOTHER)
 
-    async def _take(self, items: Iterable[tuple[int, Any]], walk: Walk) -> None:
+    async def _take_awaited(self, part: AbstractContextManager[None]) -> None:
+        workers = self._workers
+        with Walk(self._ctx.live, self._ctx), part:
+            if self._parts.held:
+                await self._parts.at_gate()
+            while workers.open and (taken := await self._source.take()) is not None:
+                if workers.is_closed():  # it came too late to be begun
+                    self._late = taken[0]
+                else:
+                    await self._take((taken,), APART)
+            workers.open = False
+
+    async def _take(self, items: Iterable[tuple[int, Any]], part: AbstractContextManager[None]) -> None:
         """Do items, as long as there are any; what a usual item costs is decided here."""
         workers, make, call, keep, clock = self._workers, self._make, self._call, self._keep, self._clock
-        task, began, look = cast("asyncio.Task[Any]", asyncio.current_task()), clock(), 0.0
+        task, look = cast("asyncio.Task[Any]", asyncio.current_task()), 0.0
         cancels = task.cancelling()
-        for index, item in items:
-            if workers.room:
-                workers.begin()
-            ctx = self._ctx
-            try:
-                walk.context = ctx = make(item, index, walk)
-                output = _output(await call(ctx), ctx)
-                now = clock()
-                record: Record = {
-                    "index": index,
-                    "status": "ok",
-                    "output": output,
-                    "error": None,
-                    "attempts": walk.context.attempt,
-                    "started": began - self._began,
-                    "seconds": now - began,
-                }
-            except (Exception, asyncio.CancelledError) as error:
-                record, now = self._not_ok(index, error, ctx, walk, began), clock()
-            keep(record)
-            if self._tells:
-                await self._tell(record, ctx)
-            began = now
-            if now > look:
-                look = now + LOOK
-                if task.cancelling() > cancels and workers.open:  # the item did not let its cancellation through
-                    raise asyncio.CancelledError
-                if now > self._breath or self._parts.held:
-                    began = await self._pause()
-            if not workers.open:
-                return
+        with Walk(self._ctx.live) as walk, part:
+            if self._parts.held:
+                await self._parts.at_gate()
+            began = clock()
+            for index, item in items if workers.open else ():
+                if workers.room:
+                    workers.begin()
+                ctx = self._ctx
+                try:
+                    walk.context = ctx = make(item, index, walk)
+                    output = _output(await call(ctx), ctx)
+                    now = clock()
+                    record: Record = {
+                        "index": index,
+                        "status": "ok",
+                        "output": output,
+                        "error": None,
+                        "attempts": walk.context.attempt,
+                        "started": began - self._began,
+                        "seconds": now - began,
+                    }
+                except (Exception, asyncio.CancelledError) as error:
+                    record, now = self._not_ok(index, error, ctx, walk, began), clock()
+                keep(record)
+                if self._tells:
+                    await self._tell(record, ctx)
+                began = now
+                if now > look:
+                    look = now + LOOK
+                    if task.cancelling() > cancels and workers.open:  # the item did not let its cancellation through
+                        raise asyncio.CancelledError
+                    if now > self._breath or self._parts.held:
+                        began = await self._pause()
+                if not workers.open:
+                    return
 
     async def _tell(self, record: Record, ctx: Context) -> None:
         """Tell of an item that has ended; none begins meanwhile in its place."""

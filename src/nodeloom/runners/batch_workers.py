@@ -20,16 +20,19 @@ class Workers:
     """Up to so many tasks that do the same; some begin at once, the others as they are needed.
 
     Args:
-        work: what each of them does. most: how many there may be.
+        work: what each of them does. broken: told what that raises. most: how many there may be.
 
     Attributes:
         open: they may go on with more. room: how many more of them may be begun.
     """
 
-    __slots__ = ("_done", "_stopped", "_tasks", "_work", "open", "room")
+    __slots__ = ("_broken", "_done", "_stopped", "_tasks", "_work", "open", "room")
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], most: int) -> None:
+    def __init__(
+        self, work: Callable[[], Coroutine[Any, Any, None]], broken: Callable[[Exception], None], most: int
+    ) -> None:
         self._work = work
+        self._broken = broken
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: asyncio.Future[None] | None = None
         self._stopped = False
@@ -95,6 +98,9 @@ class Workers:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._broken(error)
+            error = None
         done = self._done
         if done is None or done.done():
             return

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from .pausing import Pausable
 
-__all__ = ["Parts"]
+__all__ = ["Part", "Parts"]
 
 
 class Parts:
@@ -36,18 +34,9 @@ class Parts:
         if self._run is not None:
             self._run.divide(None)
 
-    @contextmanager
-    def part(self) -> Generator[None]:
-        """In a task that does part of the step's work."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            yield
-        finally:
-            self._tasks.discard(task)
-            if self._run is not None:
-                self._run.look_for_rest()
+    def part(self) -> Part:
+        """Entered in a task, it does part of the step's work until it is left."""
+        return Part(self._tasks, self._run)
 
     @property
     def held(self) -> bool:
@@ -58,3 +47,27 @@ class Parts:
         """Wait while the run is paused."""
         if self._run is not None:
             await self._run.at_gate(None)
+
+
+class Part:
+    """What one task does of a step's work.
+
+    Args:
+        tasks: those that are at it. run: the run of the step; None where nobody can pause it.
+    """
+
+    __slots__ = ("_run", "_task", "_tasks")
+
+    def __init__(self, tasks: set[asyncio.Task[Any]], run: Pausable | None) -> None:
+        self._tasks = tasks
+        self._run = run
+        self._task: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> None:
+        self._task = task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._tasks.add(task)
+
+    def __exit__(self, *_: object) -> None:
+        self._tasks.discard(cast("asyncio.Task[Any]", self._task))
+        if self._run is not None:
+            self._run.look_for_rest()
