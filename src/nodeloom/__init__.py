@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RunCancelled,
         RunFailed,
     )
+    from .forms.option import Option
     from .forms.params import Field, Params
     from .implicit import close
     from .model.batch import Batch, BatchResult, Slot
@@ -73,6 +74,7 @@ __all__ = [
     "Idempotency",
     "Node",
     "NodeloomError",
+    "Option",
     "Params",
     "ParamsError",
     "Policy",
@@ -116,6 +118,7 @@ _HOME_OF = {
     "RunCancelled": "errors",
     "RunFailed": "errors",
     "Field": "forms.params",
+    "Option": "forms.option",
     "Params": "forms.params",
     "Batch": "model.batch",
     "BatchResult": "model.batch",

@@ -22,6 +22,7 @@ from .model.run import RunResult
 from .model.values import Values, handed
 from .nodes.context import Context, Live, current_context
 from .nodes.event import Event
+from .nodes.form_context import FormContext
 from .nodes.given import as_mapping, read_only
 from .nodes.graph import Graph
 from .nodes.latest import Latest
@@ -40,6 +41,7 @@ from .runners.lifecycle import Lifecycle
 from .stores.shared import MemoryShared
 
 if TYPE_CHECKING:
+    from .forms.asking import Asker
     from .policies.policy import Limits
     from .resources.processes import ProcessPool
 
@@ -110,6 +112,7 @@ class Engine(Lifecycle):
         self._background = Background(self.offload, grace=grace)
         self._shared = MemoryShared()
         self._limits = limits
+        self._asker: Asker | None = None
         self._metrics = AllMetrics()
         self._memories: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._locks: weakref.WeakValueDictionary[tuple[Any, ...], asyncio.Lock] = weakref.WeakValueDictionary()
@@ -284,6 +287,15 @@ class Engine(Lifecycle):
     ) -> Latest[Any]:
         """Start work behind a step unless it is under way; see `Context.background`."""
         return self._background.latest(ctx, key, function, *args, **kwargs)
+
+    @property
+    def asker(self) -> Asker:
+        """How the functions of forms are asked: plain ones on a thread of the default pool."""
+        if self._asker is None:
+            from .forms.asking import Asker
+
+            self._asker = Asker(self.offload, ctx=FormContext(self))
+        return self._asker
 
     def setting(self, name: str) -> Any:
         """A setting given to the engine."""

@@ -11,6 +11,7 @@ import pytest
 from tests.library.conftest import Bench
 
 from nodeloom import Graph, Node, ParamsError, Registry
+from nodeloom.forms.shown import shown_of
 from nodeloom.library import NODES, Delay, Transform
 
 
@@ -92,4 +93,4 @@ def test_every_node_says_what_it_is_and_what_its_fields_are(node: type[Node]) ->
     assert node.description.endswith(".")
     assert node.params_model is not None
     for name, field in node.params_model.model_fields.items():
-        assert field.json_schema_extra["x-ui"]["label"], name  # type: ignore[index, call-overload]
+        assert shown_of(field)["label"], name

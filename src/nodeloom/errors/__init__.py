@@ -7,6 +7,7 @@
     │   ├── SignatureError         `work` asks for a parameter that does not exist
     │   └── FrozenDefinition       a compiled definition was changed
     ├── ParamsError                params that do not validate (ValueError)
+    ├── FormError                  options or a value that a form cannot use (ValueError)
     ├── RegistryError              the catalogue of node types
     │   ├── UnknownNodeType        no such identifier, or no such version (LookupError)
     │   └── DuplicateNodeType      two node types under one identifier and version
@@ -52,6 +53,7 @@ from __future__ import annotations
 from .definitions import (
     DefinitionError,
     DuplicateNodeType,
+    FormError,
     FrozenDefinition,
     NodeloomError,
     NotStorable,
@@ -102,6 +104,7 @@ __all__ = [
     "ExpressionLimit",
     "ExpressionSyntaxError",
     "ExpressionTypeError",
+    "FormError",
     "FrozenDefinition",
     "GraphError",
     "LimitExceeded",

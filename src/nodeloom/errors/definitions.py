@@ -9,6 +9,7 @@ from .problems import Problem
 __all__ = [
     "DefinitionError",
     "DuplicateNodeType",
+    "FormError",
     "FrozenDefinition",
     "NodeloomError",
     "NotStorable",
@@ -52,6 +53,12 @@ class ParamsError(NodeloomError, ValueError):
     def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
+
+
+class FormError(NodeloomError, ValueError):
+    """What a form was given, or what a function of an author's gave it, makes no sense."""
+
+    code = "form"
 
 
 class RegistryError(NodeloomError):

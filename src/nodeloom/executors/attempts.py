@@ -11,6 +11,7 @@ from ..model.plan import Plan, PlanNode
 from ..model.run import Step
 from ..model.values import Values, lend, owned
 from ..nodes.context import Context, Live, Own
+from ..nodes.forms import form_of_node, is_handwritten
 from ..nodes.graph import PARAM_NAMES, rendered_params
 from ..nodes.memory import Memory
 from ..nodes.node import Node
@@ -18,6 +19,8 @@ from .calls import Call, Pools, call_of
 from .metrics import Metrics
 
 if TYPE_CHECKING:
+    from ..forms.asking import Asker
+    from ..forms.form import Form
     from ..policies.policy import Handler, Limits
     from .process import WorkerCall
 
@@ -29,6 +32,9 @@ class AttemptServices(Pools, Protocol):
 
     @property
     def limits(self) -> Limits: ...
+
+    @property
+    def asker(self) -> Asker: ...
 
     def metrics_of(self, graph: str, node: Node) -> Metrics: ...
 
@@ -48,7 +54,7 @@ class Attempts:
         plain: a step may call `work` directly, for there is nothing around it.
     """
 
-    __slots__ = ("_guarded", "_lent", "_metrics", "_node", "_services", "_template", "call", "chain", "plain")
+    __slots__ = ("_form", "_guarded", "_lent", "_metrics", "_node", "_services", "_template", "call", "chain", "plain")
 
     call: Call
     chain: Call
@@ -69,12 +75,14 @@ class Attempts:
         known = (*PARAM_NAMES, *names)
         self._template = compile_template(rendered_params(node), known, "params")
         self._lent = _containers(node.params)
+        self._form = _form_that_asks(node)
         self.call = call_of(node, services, place.id)
         # Whoever comes after a failure, be it another attempt or a node that handles the error, begins from before it.
         self._guarded = bool(node.policies or place.errors) if policies is None else bool(policies)
         around = node.policies if policies is None else policies
         self.chain = self._chain(around, place.id, plan.name, known) if around else self.once
-        self.plain = not (self._guarded or node.memory or self._lent or self._template is not None)
+        around_it = self._guarded or node.memory or self._lent
+        self.plain = not (around_it or self._template is not None or self._form is not None)
 
     def _chain(self, policies: Sequence[Any], node_id: str, graph: str, names: tuple[str, ...]) -> Handler:
         from ..policies.chain import chain  # here, for a graph without policies loads none
@@ -90,14 +98,30 @@ class Attempts:
 
     async def __call__(self, ctx: Context) -> Any:
         """Do the work of one step, and give what `work` returned."""
-        ctx = self.with_params(ctx)
+        ctx = await self.with_params(ctx)
         if not self._node.memory:
             return await self.chain(ctx)
         kept, lock = self._services.memory_of(ctx.live, self._node)
         async with lock:  # such a node takes its steps one at a time (4.1)
             return await self.chain(ctx.having(own_memory=Memory(kept)))
 
-    def with_params(self, ctx: Context) -> Context:
+    async def with_params(self, ctx: Context) -> Context:
+        """The context with the params of this step: templates filled in, validated, and what is derived computed."""
+        ctx = self._filled_in(ctx)
+        if self._form is None:
+            return ctx
+        from ..forms.checking import checked
+        from ..forms.telling import refused
+        from ..forms.validating import validate
+
+        values, problems = await checked(self._form, ctx.params, self._services.asker)
+        if problems:
+            raise refused(ctx.node_id, problems)
+        model = self._form.model
+        made = Values(values) if model is None else validate(model, values, subject=ctx.node_id, computed=True)
+        return ctx.having(params=made)
+
+    def _filled_in(self, ctx: Context) -> Context:
         """The context with the params of this step: templates filled in, then validated (12.1)."""
         node = self._node
         if self._template is not None:
@@ -133,10 +157,23 @@ def _guarded(ctx: Context) -> Context:
     return ctx.having(step=own, own=Own() if ctx.own is None else ctx.own.anew())
 
 
+def _form_that_asks(node: Node) -> Form | None:
+    """The node's form, where its author's functions have a say in every step: they derive values, or offer options."""
+    kind = type(node)
+    if not is_handwritten(kind, "schema") and not getattr(kind.params_model, "__depends__", False):
+        return None
+    form = form_of_node(kind)
+    return form if form.asks else None
+
+
 def _validated(node: Node, values: dict[str, Any], subject: str) -> Any:
+    if is_handwritten(type(node), "schema"):
+        from ..forms.checking import read_values
+
+        return Values(read_values(form_of_node(type(node)), values, subject))
     if node.params_model is None:
         return Values(values)
-    from ..forms.params import validate
+    from ..forms.validating import validate
 
     return validate(node.params_model, values, subject=subject)
 

@@ -137,7 +137,8 @@ def _message(node: Node, ctx: Context) -> dict[str, Any]:
         "watched": ctx.live.watch is not None,
         "level": min(logging.getLogger(each).getEffectiveLevel() for each in (node.identifier, None)),
     }
-    rendered = node.params is None or (node.params_model is None and ctx.params is not node.params)
+    computed = node.params_model is None or getattr(node.params_model, "__depends__", False)
+    rendered = node.params is None or (computed and ctx.params is not node.params)
     if rendered and ctx.params is not None:
         message["params"] = plain_params(ctx.params)
     return message

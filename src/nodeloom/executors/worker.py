@@ -191,9 +191,9 @@ def _params_of(node: Node, call: dict[str, Any]) -> Any:
     if "params" in call:
         if node.params_model is None:
             return Values(call["params"])
-        from ..forms.params import validate
+        from ..forms.validating import validate
 
-        return validate(node.params_model, call["params"], subject=call["node"])
+        return validate(node.params_model, call["params"], subject=call["node"], computed=True)
     if not hasattr(node.params, "model_copy"):
         return node.params
     lent = {name: owned(value) for name, value in node.params if type(value) in (list, dict, set)}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, get_args
 
 import pydantic
-from pydantic.fields import FieldInfo
 
-from ..errors import ParamsError, Problem
+from .form import form_of
+from .shown import Shown, shown_of
 
-__all__ = ["Field", "Params", "is_literal", "problems_from", "validate"]
+__all__ = ["Field", "Params", "depends"]
+
+
+_DEPENDENT = {"options", "derived", "visible_when", "depends_on"}
 
 
 class Params(pydantic.BaseModel):
@@ -30,13 +33,32 @@ class Params(pydantic.BaseModel):
         extra="forbid", frozen=True, arbitrary_types_allowed=True, protected_namespaces=()
     )
 
+    __depends__: ClassVar[bool] = False
 
-def Field(  # noqa: N802 - spelled like pydantic's, which it extends
+    @classmethod
+    def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
+        """What depends on one another is judged where it is written."""
+        super().__pydantic_init_subclass__(**keywords)
+        fields = cls.model_fields.values()
+        inside = (depends(kind) for field in fields for kind in _models_in(field.annotation))
+        cls.__depends__ = any(_DEPENDENT & shown_of(field).keys() for field in fields) or any(inside)
+        if cls.__depends__ and cls.__pydantic_complete__:
+            form_of(cls)
+
+
+def Field(  # noqa: N802, PLR0913 - spelled like pydantic's, which it extends
     default: Any = ...,
     *,
     label: str | None = None,
     placeholder: str | None = None,
     group: str | None = None,
+    order: float | None = None,
+    widget: str | None = None,
+    options: Callable[..., Any] | Iterable[Any] | None = None,
+    derived: Callable[..., Any] | None = None,
+    ttl: float | None = None,
+    depends_on: Sequence[str] = (),
+    visible_when: str | None = None,
     literal: bool = False,
     **rules: Any,
 ) -> Any:
@@ -46,79 +68,63 @@ def Field(  # noqa: N802 - spelled like pydantic's, which it extends
         default: the value when none is given; without it the field is required.
         label: what a form calls it; the name in words by default.
         placeholder: what an empty form field shows.
-        group: the section of a form it stands in.
+        group: the section of a form it stands in. order: where in the form; by default, as it is written.
+        widget: how a text is edited: `textarea`, `code`, `file`; or a word for an editor of one's own.
+        options: what there is to choose from: a list, or a function, plain or async, whose parameters name the fields
+            it depends on. A parameter with a default is a field it can do without. Keyword-only `query` (a search
+            text), `cursor` (where a page begins; then it gives a `Page`) and `ctx` (the engine's services) are the
+            runtime's.
+        derived: a function of other fields in the same way, which gives the value; nobody else does.
+        ttl: seconds for which options, or a derived value, are remembered for the same values; 60 by default.
+        depends_on: the fields it depends on, where the node's own `get_dependent_options` says what there is.
+        visible_when: an expression over the other fields; while it does not hold, the field is not shown, and need
+            not be given.
         literal: its text is never read as a template, whatever braces it holds.
         **rules: pydantic's own, as `description`, `ge`, `le`, `min_length`, `pattern`, `default_factory`.
 
     Raises:
         TypeError: for a rule pydantic does not know.
+
+    Example:
+        >>> def list_towns(country: str, *, query: str = "") -> list[str]:
+        ...     towns = {"FR": ["Lyon", "Nantes"], "IT": ["Bari"]}[country]
+        ...     return [town for town in towns if query.lower() in town.lower()]
+        >>> class Trip(Params):
+        ...     country: str
+        ...     town: str = Field(options=list_towns)
+        ...     visa: str = Field("", visible_when="country == 'IT'")
     """
-    shown = {"label": label, "placeholder": placeholder, "group": group, "literal": literal or None}
-    extra = dict(rules.pop("json_schema_extra", None) or {})
-    extra["x-ui"] = {key: value for key, value in shown.items() if value is not None}
+    shown = {
+        "label": label,
+        "placeholder": placeholder,
+        "group": group,
+        "order": order,
+        "widget": widget,
+        "options": options,
+        "derived": derived,
+        "ttl": ttl,
+        "depends_on": tuple(depends_on) or None,
+        "visible_when": visible_when,
+        "literal": literal or None,
+    }
+    words = {key: value for key, value in shown.items() if value is not None}
+    extra: Any = Shown(words, rules.pop("json_schema_extra", None) or {})
+    if default is ... and "default_factory" not in rules and (visible_when is not None or derived is not None):
+        default = None  # pydantic is not to ask for what a form may not show; the form does, when it is shown
+        words["required"] = derived is None
     if "default_factory" in rules and default is ...:
         return pydantic.Field(json_schema_extra=extra, **rules)
     return pydantic.Field(default, json_schema_extra=extra, **rules)
 
 
-def is_literal(field: FieldInfo) -> bool:
-    """Whether the field's text is never rendered."""
-    extra: Any = field.json_schema_extra
-    return isinstance(extra, dict) and bool(cast("dict[str, Any]", extra).get("x-ui", {}).get("literal"))
+def depends(model: type[pydantic.BaseModel]) -> bool:
+    """Whether its fields depend on one another, or are chosen from a list of the author's: more than types tell."""
+    return bool(getattr(model, "__depends__", False))
 
 
-def validate(
-    model: type[pydantic.BaseModel],
-    values: Mapping[str, Any],
-    *,
-    subject: str,
-    skip: frozenset[str] = frozenset(),
-) -> pydantic.BaseModel | None:
-    """The values as a model.
-
-    Args:
-        model: the params class. values: by field name. subject: whose params these are, for the message.
-        skip: fields whose values are not known yet (templates); only what is wrong elsewhere counts then.
-
-    Returns:
-        The model; None when only skipped fields stand in the way.
-
-    Raises:
-        ParamsError: with every problem, each with its field.
-    """
-    try:
-        made = model.model_validate(dict(values))
-    except pydantic.ValidationError as error:
-        problems = problems_from(error, model, subject, skip)
-        if problems:
-            lines = "".join(f"\n  - {problem}" for problem in problems)
-            raise ParamsError(f"params of {subject} do not fit{lines}", problems) from None
-        return None
-    return None if skip else made
-
-
-def problems_from(
-    error: pydantic.ValidationError, model: type[pydantic.BaseModel], subject: str, skip: frozenset[str]
-) -> list[Problem]:
-    """Each of pydantic's errors as a problem with its field path."""
-    import difflib
-
-    problems: list[Problem] = []
-    for item in error.errors(include_url=False, include_context=False):
-        place = item["loc"]
-        if skip and (not place or str(place[0]) in skip):
-            continue
-        message = item["msg"]
-        if item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(place[-1]), list(model.model_fields), 1)
-            known = ", ".join(model.model_fields) or "none"
-            message = f"no such field{f'; did you mean {near[0]!r}?' if near else ''} (fields: {known})"
-        elif item["type"] != "missing":
-            message = f"{message}, not {_shown(item.get('input'))}"
-        problems.append(Problem("params", message, node=subject, field=".".join(["params", *map(str, place)])))
-    return problems
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _models_in(annotation: Any) -> Iterator[type[Params]]:
+    """The params classes in a type, as in `list[Row] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Params):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

@@ -99,7 +99,7 @@ def schema_from_document(declared: Mapping[str, Any]) -> StateSchema:
 def checked_inputs(declared: Any, given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """The inputs as a Params class or a document's `inputs:` wants them."""
     if isinstance(declared, type) and hasattr(declared, "model_validate"):
-        from ..forms.params import validate
+        from ..forms.validating import validate
 
         model = validate(declared, given, subject=f"graph {name}")
         return model.model_dump() if model is not None else given

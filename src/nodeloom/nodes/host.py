@@ -7,13 +7,16 @@ is for policies to say. Both announce themselves here when nodeloom is imported,
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import NodeloomError, Problem
 from ..model.batch import BatchResult
 from ..model.run import RunResult
 from ..model.values import Values
 from .event import Event
+
+if TYPE_CHECKING:
+    from ..forms.asking import Asker
 
 __all__ = ["Host", "Policies", "announce", "current_host", "policies", "run_sync"]
 
@@ -32,6 +35,9 @@ class Host(Protocol):
 
     @property
     def map(self) -> Callable[..., Awaitable[BatchResult]]: ...
+
+    @property
+    def asker(self) -> Asker: ...
 
 
 class Policies(Protocol):

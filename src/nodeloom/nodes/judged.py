@@ -11,10 +11,10 @@ from ..model.batch import Batch
 from ..model.compile import Declaration, nearest, path_problem
 from .host import policies
 from .node import Node
+from .settings import PARAM_NAMES
 
 __all__ = ["OUTPUT_NAMES", "PARAM_NAMES", "node_problems", "output_problems", "port_problems", "rendered_params"]
 
-PARAM_NAMES = ("inputs", "state", "outputs", "run", "error")
 OUTPUT_NAMES = ("outputs", "state", "run")
 
 
@@ -57,7 +57,7 @@ def rendered_params(node: Node) -> dict[str, Any]:
     """The params of a node that are read as templates: all but the literal fields."""
     if node.params_model is None:
         return dict(node.given)
-    from ..forms.params import is_literal
+    from ..forms.validating import is_literal
 
     fields = node.params_model.model_fields
     return {key: value for key, value in node.given.items() if key in fields and not is_literal(fields[key])}

@@ -7,16 +7,16 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from ..errors import DefinitionError, FrozenDefinition
-from ..expressions import has_template
 from ..model.batch import Batch, spelt_twice
 from ..model.edge import EdgeCondition, Quorum
 from ..model.plan import NodeSpec
 from ..model.values import Values
 from .by_itself import RunsByItself
 from .context import current_context, log_fields
+from .forms import HANDWRITTEN, HasForm, form_of_node, handwritten, is_handwritten
 from .settings import LATER, RESERVED, setting
 from .signature import Signature, read_signature
 from .wiring import Group, Pending, Wirable, Wire, as_wirable, connect, error_name
@@ -32,7 +32,7 @@ Isolation = Literal["thread", "process", "inline"]
 _OWN = frozenset({"params", "id", "wires", "frozen", "given", "made_with"})
 
 
-class Node(RunsByItself, Wirable):
+class Node(RunsByItself, HasForm, Wirable):
     """A definition of work: subclass it and write `work`; an instance is the node in one place of a graph.
 
     It holds nothing about any run. `work` may ask, by name, for any of `ctx`, `inputs`, `state`, `params`, or for
@@ -88,18 +88,24 @@ class Node(RunsByItself, Wirable):
             cls.display_name = in_words(cls.__name__)
         if "description" not in cls.__dict__:
             cls.description = _first_paragraph(cls.__doc__)
-        if "icon" in cls.__dict__ and not isinstance(cls.icon, str):
-            raise DefinitionError(f"icon of {cls.__qualname__} is a name, as 'globe', not {cls.icon!r}")
-        if not _is_version(cls.version):
-            raise DefinitionError(f"version of {cls.__qualname__} is a whole number from 1, not {cls.version!r}")
+        cls._check_words()
         for word in RESERVED[1:]:
             if word in cls.__dict__:
                 setattr(cls, word, setting(word, cls.__dict__[word], cls.__qualname__))
+        for method in HANDWRITTEN.intersection(cls.__dict__):
+            setattr(cls, method, handwritten(cls.__dict__[method]))
         hook = cls.on_error
         if hook is not Node.on_error and not hasattr(hook, "hook"):
             cls.error_hook = hook
             cls.on_error = _hook_or_edge(hook)  # type: ignore[method-assign]
         cls._read_work()
+
+    @classmethod
+    def _check_words(cls) -> None:
+        if "icon" in cls.__dict__ and not isinstance(cls.icon, str):
+            raise DefinitionError(f"icon of {cls.__qualname__} is a name, as 'globe', not {cls.icon!r}")
+        if not _is_version(cls.version):
+            raise DefinitionError(f"version of {cls.__qualname__} is a whole number from 1, not {cls.version!r}")
 
     @classmethod
     def _read_work(cls) -> None:
@@ -155,6 +161,9 @@ class Node(RunsByItself, Wirable):
             setattr(self, word, value)
 
     def _check_params(self) -> None:
+        if is_handwritten(type(self), "schema"):
+            self._check_fields()
+            return
         if self.params_model is None:
             if self.given and type(self).__init__ is Node.__init__:
                 raise DefinitionError(
@@ -163,16 +172,24 @@ class Node(RunsByItself, Wirable):
                 )
             object.__setattr__(self, "params", Values(self.given) if self.given else None)
             return
-        from ..forms.params import is_literal, validate
+        from ..forms.telling import holds_template
+        from ..forms.validating import is_literal, validate
 
         fields = self.params_model.model_fields
         templates = frozenset(
             name
             for name, value in self.given.items()
-            if name in fields and not is_literal(fields[name]) and _holds_template(value)
+            if name in fields and not is_literal(fields[name]) and holds_template(value)
         )
         model = validate(self.params_model, self.given, subject=self.id, skip=templates)
         object.__setattr__(self, "params", model)
+
+    def _check_fields(self) -> None:
+        """Params of a node whose form was written by hand."""
+        from ..forms.checking import read_values
+
+        values = read_values(form_of_node(type(self)), self.given, self.id)
+        object.__setattr__(self, "params", Values(values))
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._stay_a_definition(f"{self.id}.{name} cannot be set")
@@ -343,14 +360,6 @@ async def _nothing() -> None:
 
 def _first_paragraph(doc: str | None) -> str:
     return " ".join((doc or "").strip().split("\n\n")[0].split())
-
-
-def _holds_template(value: Any) -> bool:
-    if isinstance(value, str):
-        return has_template(value)
-    if isinstance(value, Mapping):
-        return any(_holds_template(item) for item in list[Any](value.values()))  # pyright: ignore[reportUnknownArgumentType]
-    return isinstance(value, list | tuple) and any(_holds_template(item) for item in cast("list[Any]", value))
 
 
 def _made_anew(

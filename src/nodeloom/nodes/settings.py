@@ -10,7 +10,10 @@ from ..model.batch import Batch
 from ..model.edge import Quorum
 from .host import policies
 
-__all__ = ["LATER", "RESERVED", "setting"]
+__all__ = ["LATER", "PARAM_NAMES", "RESERVED", "setting"]
+
+PARAM_NAMES = ("inputs", "state", "outputs", "run", "error")
+"""What templates in the params of a node may name (semantics 12.1)."""
 
 RESERVED = ("id", "join", "routing", "isolation", "memory", "pool", "policies", "batch")
 LATER = {

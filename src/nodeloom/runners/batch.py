@@ -124,7 +124,7 @@ class BatchDoing:
         attempts = self._attempts
 
         async def one(item: Context) -> Any:
-            return await attempts.chain(attempts.with_params(item).having(own_memory=Memory(kept)))
+            return await attempts.chain((await attempts.with_params(item)).having(own_memory=Memory(kept)))
 
         async with lock:  # such a node takes its steps one at a time, and the items of one too (4.1)
             return await self._do(ctx, self._work._replace(call=one), 1)

@@ -69,7 +69,7 @@ def made_for_call(ctx: Context, batch: Batch) -> Make:
     step, node, params, alias, shared = ctx.step, ctx.node, ctx.params, batch.as_, StepScope(ctx)
 
     def make(item: Any, index: int, walk: Walk) -> Context:
-        given = item if type(item) is dict else _as_inputs(item)
+        given: Any = item if type(item) is dict else _as_inputs(item)  # pyright: ignore[reportUnknownVariableType]
         if given is not None:
             item = inputs = handed(given)
         else:

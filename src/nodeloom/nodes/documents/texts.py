@@ -99,7 +99,7 @@ def rendered(entry: Entry) -> dict[str, Any]:
     model = entry.kind.params_model if entry.kind is not None else None
     if model is None:
         return params
-    from ...forms.params import is_literal
+    from ...forms.validating import is_literal
 
     fields = model.model_fields
     return {key: value for key, value in params.items() if key in fields and not is_literal(fields[key])}
