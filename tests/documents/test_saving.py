@@ -104,7 +104,7 @@ def test_starts_are_written_when_they_are_not_the_default() -> None:
 
 class Typed(State):
     query: str = ""
-    hits: Annotated[list[int], append] = []  # noqa: RUF012 - a declaration, not a value
+    hits: Annotated[list[int], append] = []
     best: Annotated[float, max] = 0.5
     extra: dict[str, Any] | None = None
 

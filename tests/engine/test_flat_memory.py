@@ -13,7 +13,7 @@ from nodeloom import Params as BaseParams
 class Greet(Node):
     class Params(BaseParams):
         text: str = ""
-        tags: list[str] = []  # noqa: RUF012
+        tags: list[str] = []
 
     async def work(self, params):
         return {"text": params.text}

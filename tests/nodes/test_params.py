@@ -13,10 +13,10 @@ class Fetch(Node):
     class Params(Params):  # type: ignore[misc, unused-ignore]
         url: str = ""
         times: int = Field(1, ge=1)
-        tags: list[str] = []  # noqa: RUF012
+        tags: list[str] = []
         pattern: str = Field("", literal=True)
         extra: Any = None
-        headers: dict[str, Any] = {}  # noqa: RUF012
+        headers: dict[str, Any] = {}
 
     async def work(self, params):
         return {"got": params.model_dump()}
@@ -176,7 +176,7 @@ async def test_params_are_not_shared_between_steps() -> None:
 
     class Greedy(Node):
         class Params(Params):  # type: ignore[misc, unused-ignore]
-            tags: list[str] = []  # noqa: RUF012
+            tags: list[str] = []
 
         async def work(self, params):
             params.tags.append("x")

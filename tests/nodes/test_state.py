@@ -106,7 +106,7 @@ Hits = Annotated[list, append]
 class Declared(State):
     query: str
     count: Annotated[int, add] = 5
-    hits: Hits = []  # noqa: RUF012
+    hits: Hits = []
     best: Annotated[int, maximum] = 0
 
 

@@ -22,7 +22,7 @@ class Triage(State):
     query: str = ""
     words: int = 0
     lang: str = "en"
-    hits: Annotated[list, append] = []  # noqa: RUF012
+    hits: Annotated[list, append] = []
     score: Annotated[int, add] = 0
 
 

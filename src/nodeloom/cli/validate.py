@@ -8,9 +8,10 @@ from contextlib import redirect_stdout
 from dataclasses import asdict
 
 from ..errors import GraphError, Problem
+from ..nodes.host import run_sync
 from .output import write_json
 from .report import WRONG, harmless, problem_lines, show_error, wants_traceback
-from .targets import check_target, parse_target
+from .targets import Target, check_target, load_graph, parse_target
 
 __all__ = ["validate_command"]
 
@@ -22,6 +23,8 @@ def validate_command(text: str, *, as_json: bool) -> int:
     try:
         with redirect_stdout(sys.stderr):
             problems = check_target(target)
+            if not any(problem.severity == "error" for problem in problems):
+                problems = [*problems, *run_sync(_forms_of, target)]
     except GraphError as error:
         if wants_traceback():
             show_error(error)
@@ -34,6 +37,11 @@ def validate_command(text: str, *, as_json: bool) -> int:
         lines = problem_lines(problems, text)
         print("\n".join([*map(harmless, lines), f"{text}: {_verdict(problems, wrong)}"]))
     return WRONG if wrong else 0
+
+
+async def _forms_of(target: Target) -> list[Problem]:
+    """What the functions of the nodes' forms say: what is offered to choose from may not be known without them."""
+    return [problem for problem in await load_graph(target).check() if problem.severity == "error"]
 
 
 def _verdict(problems: Sequence[Problem], wrong: bool) -> str:

@@ -130,9 +130,20 @@ def form_of(model: type[pydantic.BaseModel]) -> Form:
     return known
 
 
+def _complete(model: type[pydantic.BaseModel]) -> None:
+    """Resolve the names in a class's annotations that were not known when it was made."""
+    try:
+        model.model_rebuild()
+    except pydantic.PydanticUndefinedAnnotation as error:
+        raise DefinitionError(
+            f"{model.__qualname__} names the type {error.name!r}, which cannot be found: define it in the module, "
+            f"for a function's own types are not seen from a class inside of it"
+        ) from None
+
+
 def _made(model: type[pydantic.BaseModel], around: tuple[type[pydantic.BaseModel], ...]) -> Form:
     if not model.__pydantic_complete__:
-        model.model_rebuild()
+        _complete(model)
 
     def inner(nested: type[pydantic.BaseModel]) -> Form | None:
         """The form of a nested class; of one that is in itself there is none, it is edited as JSON."""

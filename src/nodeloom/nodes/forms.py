@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..errors import Problem
 from .host import current_host
+from .settings import PARAM_NAMES
 
 if TYPE_CHECKING:
     import pydantic
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from ..forms.form import Form
     from ..forms.option import Option
 
-__all__ = ["HANDWRITTEN", "HasForm", "form_of_node", "handwritten", "is_handwritten"]
+__all__ = ["HANDWRITTEN", "HasForm", "check_params", "form_of_node", "handwritten", "is_handwritten"]
 
 HANDWRITTEN = frozenset({"schema", "get_dependent_options"})
 
@@ -99,10 +101,25 @@ class HasForm:
             templates: a text with `{{ }}` is a template, as in a document; else it is a value like any other.
         """
         from ..forms.checking import checked
-        from .settings import PARAM_NAMES
 
         names = PARAM_NAMES if templates else None
         return (await checked(form_of_node(cls), values, current_host().asker, names=names)).problems
+
+
+async def check_params(node: Any) -> list[Problem]:
+    """What the functions of a node's form say of its params; of a graph as a node, those of its nodes."""
+    inner = getattr(node, "graph", None)
+    if inner is not None and hasattr(inner, "check"):
+        wrong = [each for each in await inner.check() if each.severity == "error"]
+        return [replace(each, node=f"{node.id}/{each.node}") for each in wrong]
+    kind: type[HasForm] = type(node)  # pyright: ignore[reportUnknownVariableType]
+    form = form_of_node(kind)
+    if not form.asks:
+        return []
+    from ..forms.checking import checked
+
+    problems = (await checked(form, node.given, current_host().asker, names=PARAM_NAMES)).problems
+    return [replace(each, code="params", node=node.id, field=f"params.{each.field}") for each in problems]
 
 
 _forms: weakref.WeakKeyDictionary[type, Form] = weakref.WeakKeyDictionary()

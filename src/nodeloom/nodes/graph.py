@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from .context import Context
 from .declared import checked_inputs, state_schema
 from .drawing import mermaid
 from .event import Event
+from .forms import check_params
 from .host import current_host, run_sync
 from .judged import OUTPUT_NAMES, PARAM_NAMES, node_problems, output_problems, port_problems, rendered_params
 from .node import Node, snake_case
@@ -123,6 +125,15 @@ class Graph:
     def validate(self) -> list[Problem]:
         """What is questionable about the graph; what is wrong was raised when it was made."""
         return list(self._warnings)
+
+    async def check(self) -> list[Problem]:
+        """What is wrong or questionable, with what the functions of its nodes' forms say: their options, for one.
+
+        Templates are taken for granted: what they become is checked when a step runs.
+        """
+        found = [check_params(node) for node in self.nodes.values()]
+        problems = [problem for each in await asyncio.gather(*found) for problem in each]
+        return [*self.validate(), *problems]
 
     def check_inputs(self, inputs: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """The inputs of a run, checked against what the graph declares.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UnknownNodeType
+from ..migration import migrates
 from ..node import Node
 from ..registry import Registry
 
@@ -72,12 +73,12 @@ class Catalogue:
     def _look_up(self, identifier: str, version: int | None) -> type[Node]:
         if identifier in self.registry:
             newest = self.registry.get(identifier)
-            if version is None or _migrates(newest, version):
+            if version is None or migrates(newest, version):
                 try:
                     return self.registry.resolve(identifier, version)
                 except UnknownNodeType:
                     return newest
-            return self.registry.resolve(identifier, version)
+            return self._exactly(identifier, version, newest)
         reason = ""
         try:
             kind = self._elsewhere(identifier)
@@ -85,9 +86,15 @@ class Catalogue:
             kind, reason = None, f"; nor can it be imported: {error}"
         if kind is None:
             raise UnknownNodeType(self._unknown(identifier) + reason)
-        if version not in (None, kind.version) and not _migrates(kind, version):
-            raise UnknownNodeType(f"{identifier!r} has version {kind.version}, not {version}")
+        if version not in (None, kind.version) and not migrates(kind, version):
+            raise UnknownNodeType(f"{identifier!r} has version {kind.version}, not {version}{_no_way(kind, version)}")
         return kind
+
+    def _exactly(self, identifier: str, version: int, newest: type[Node]) -> type[Node]:
+        try:
+            return self.registry.resolve(identifier, version)
+        except UnknownNodeType as error:
+            raise UnknownNodeType(f"{error}{_no_way(newest, version)}") from None
 
     def _elsewhere(self, identifier: str) -> type[Node] | None:
         if len(identifier) > 500 or not _IMPORT_PATH.fullmatch(identifier):
@@ -140,8 +147,12 @@ def _as_type(found: Any) -> type[Node] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Node) and kind is not Node else None
 
 
-def _migrates(kind: type[Node], version: int | None) -> bool:
-    return version is not None and version < kind.version and hasattr(kind, "migrate")
+def _no_way(kind: type[Node], version: int | None) -> str:
+    if version is None or version > kind.version:
+        return ""
+    return (
+        f"; and no migrate() of {kind.__qualname__} says what params of version {version} are in version {kind.version}"
+    )
 
 
 def _import(identifier: str) -> Any:

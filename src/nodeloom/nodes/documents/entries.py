@@ -15,6 +15,7 @@ from ...model.batch_settings import BatchSettingsError
 from ...model.edge import Quorum
 from ...model.plan import NodeSpec
 from ..host import policies
+from ..migration import migrated
 from ..node import LATER, RESERVED, Node
 from ..settings import setting
 from .catalogue import Catalogue
@@ -115,13 +116,13 @@ def _read(id: str, entry: Any, findings: Findings, catalogue: Catalogue) -> Entr
     if not made.is_inline:
         made.kind = _kind(entry, path, findings, catalogue)
     _check_keys(entry, made, findings)
-    before = len(findings.found)
+    before = findings.errors
     made.settings = _settings(entry, path, findings)
     made.names = _names(entry, made.kind)
     made.spec = _spec(made, entry)
     if made.kind is not None and made.params is not None and made.has_id:
         made.node = _make(made, entry, findings)
-    if len(findings.found) > before:
+    if findings.errors > before:
         made.node = None
     if made.node is not None:
         made.settle(made.node)
@@ -269,7 +270,10 @@ def _make(made: Entry, entry: dict[str, Any], findings: Findings) -> Node | None
     path: Path = (*made.path, "params")
     kind, params = cast("type[Node]", made.kind), cast("dict[str, Any]", made.params)
     try:
-        params = _migrated(kind, params, entry.get("version"))
+        params, changes = migrated(kind, params, _version(entry))
+        for change in changes:
+            what = f"made for version {entry['version']} of the type, opened as version {kind.version}: {change}"
+            findings.add("migrated", what, path, key=True, field="params", severity="warning")
         return _new(kind, made.id, params, made.settings)
     except ParamsError as error:
         for problem in error.problems[:MAX_PROBLEMS]:
@@ -299,14 +303,9 @@ def _new(kind: type[Node], id: str, params: dict[str, Any], settings: dict[str, 
     return kind(**named, id=id, **settings)
 
 
-def _migrated(kind: type[Node], params: dict[str, Any], version: Any) -> dict[str, Any]:
-    migrate: Any = getattr(kind, "migrate", None)
-    if not isinstance(version, int) or version >= kind.version or migrate is None:
-        return params
-    migrated = migrate(dict(params), version)
-    if not isinstance(migrated, dict):
-        raise DefinitionError(f"migrate of {kind.__qualname__} returns params as a mapping, not {migrated!r}")
-    return cast("dict[str, Any]", migrated)
+def _version(entry: dict[str, Any]) -> int | None:
+    version = entry.get("version")
+    return version if isinstance(version, int) else None
 
 
 def _walk(params: Any, field: str) -> Path:

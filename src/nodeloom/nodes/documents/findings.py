@@ -66,9 +66,9 @@ class Findings:
         return len(self.found) >= MAX_PROBLEMS
 
     @property
-    def has_errors(self) -> bool:
-        """Whether anything found stands in the way of a graph."""
-        return any(problem.severity == "error" for problem in self.found)
+    def errors(self) -> int:
+        """How many of them stand in the way of a graph."""
+        return sum(problem.severity == "error" for problem in self.found)
 
     def add(
         self,

@@ -126,7 +126,7 @@ def _build(findings: Findings, catalogue: Catalogue, name: str) -> Graph | None:
     arrows = read_edges(findings.data.get("edges"), {entry.id: None for entry in entries}, findings)
     parts = judge(heading, entries, arrows, findings)
     nodes = [entry.node for entry in entries if entry.node is not None]
-    if findings.has_errors or len(nodes) < len(entries):
+    if findings.errors or len(nodes) < len(entries):
         return None
     try:
         graph = Graph.assemble(declaration_of(parts), nodes, heading.inputs, heading.outputs, findings.sorted())
