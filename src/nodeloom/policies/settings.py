@@ -16,7 +16,7 @@ from .checks import SettingsError
 from .keys import Key
 from .policy import Policy
 
-__all__ = ["HOME_OF", "policies_from", "read_policies", "settings_of"]
+__all__ = ["HOME_OF", "NOT_WRITTEN", "class_of", "policies_from", "read_policies", "settings_of"]
 
 HOME_OF: Final = {
     "fallback": ("fallback", "Fallback"),
@@ -85,7 +85,7 @@ def settings_of(policies: Iterable[Policy]) -> dict[str, Any]:
     written: dict[str, Any] = {}
     for policy in ordered(check_policies(policies, "to be saved")):
         kind = type(policy)
-        if policy.layer not in HOME_OF or kind is not _class_of(policy.layer):
+        if policy.layer not in HOME_OF or kind is not class_of(policy.layer):
             raise DefinitionError(f"{policy!r} is a policy of an author's own; a document knows {listing(HOME_OF)}")
         settings = {name: _written(policy, name, value) for name, value in policy.settings().items()}
         first = next(iter(_settings_of(kind)))
@@ -109,7 +109,8 @@ def _written(policy: Policy, setting: str, value: Any) -> Any:
     raise DefinitionError(f"{setting}={value!r} of {type(policy).__name__} cannot be written to a document: {why}")
 
 
-def _class_of(name: str) -> type[Policy]:
+def class_of(name: str) -> type[Policy]:
+    """The class of a policy, by its name in a document."""
     module, kind = HOME_OF[name]
     found: type[Policy] = getattr(importlib.import_module(f"{__package__}.{module}"), kind)
     return found
@@ -137,7 +138,7 @@ class _Entry:
             names = f"the policies are {listing(HOME_OF)}{nearest(str(self.name), HOME_OF)}"
             self.refuse("unknown_policy", f"there is no policy {_shown(self.name)}; {names}")
             return None
-        kind = _class_of(self.name)
+        kind = class_of(self.name)
         known = _settings_of(kind)
         first = next(iter(known))
         if _is_number(given):
