@@ -12,7 +12,19 @@ from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("linear", "loop", "loop_memory", "fanout", "batch", "policies", "build", "imports", "memory", "growth")
+NAMES = (
+    "linear",
+    "loop",
+    "loop_memory",
+    "fanout",
+    "batch",
+    "policies",
+    "forms",
+    "build",
+    "imports",
+    "memory",
+    "growth",
+)
 EXPLANATION = """\
 Contenders take turns, one sample each per round, each round beginning with another one. A sample is one
 `asyncio.run` with a checked warm-up, short work being repeated for some 40 ms. Before each sample the garbage

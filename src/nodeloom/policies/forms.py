@@ -62,9 +62,10 @@ def _default(setting: Field[Any]) -> Any:
     """The value without one that is given, as a document writes it."""
     if setting.default is MISSING:
         return NOTHING
-    if isinstance(setting.default, tuple):
-        return [error_name(each) for each in setting.default]
-    return NOTHING if isinstance(setting.default, enum.Enum) else setting.default
+    default: Any = setting.default
+    if isinstance(default, tuple):
+        return [error_name(each) for each in default]  # pyright: ignore[reportUnknownVariableType]
+    return NOTHING if isinstance(default, enum.Enum) else default
 
 
 _TYPES = (
