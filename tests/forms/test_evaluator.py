@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
+from enum import Enum
 from typing import Any, Literal
 
 import pytest
@@ -351,8 +353,6 @@ async def test_of_several_chosen_values_each_is_looked_for() -> None:
 
 
 async def test_functions_are_given_values_as_they_are_read() -> None:
-    from datetime import date
-
     seen: list[Any] = []
 
     class Form(Params):
@@ -361,6 +361,35 @@ async def test_functions_are_given_values_as_they_are_read() -> None:
 
     await Evaluator(form_of(Form), INLINE).update({"day": "2024-02-29"})
     assert seen == [date(2024, 2, 29)]
+
+
+async def test_a_default_that_is_no_option_means_that_nothing_was_chosen() -> None:
+    class Trip(Params):
+        country: str = Field("", options=["FR", "IT"])
+        town: str = Field("", options=lambda country: TOWNS[country])
+
+    evaluator = Evaluator(form_of(Trip), INLINE)
+    await evaluator.update({})
+    assert (evaluator.problems, brief(evaluator)["town"]) == ([], ("waiting", ("country",), []))
+    await evaluator.update({"country": "FR"})
+    assert (evaluator.problems, evaluator.states["town"].is_valid) == ([], False)
+    await evaluator.update({"country": "FR", "town": ""})
+    assert [problem.code for problem in evaluator.problems] == ["not_offered"]
+
+
+async def test_an_expression_sees_a_choice_and_a_day_as_texts() -> None:
+    class Kind(Enum):
+        NEW = "new"
+
+    class Form(Params):
+        kind: Kind = Kind.NEW
+        day: date = date(2024, 2, 29)
+        a: str = Field("", visible_when="kind == 'new' and day > '2024-01-01'")
+        b: str = Field("", visible_when="day > '2025-01-01'")
+
+    evaluator = Evaluator(form_of(Form), INLINE)
+    await evaluator.update({"kind": "new"})
+    assert [evaluator.states[name].visible for name in ("a", "b")] == [True, False]
 
 
 # --- objects and rows

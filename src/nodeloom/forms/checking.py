@@ -16,7 +16,7 @@ from .field import NOTHING, FormField
 from .form import Form
 from .option import Page
 from .telling import holds_template, no_such_field, refused, told
-from .verdicts import not_among
+from .verdicts import as_text, not_among
 
 __all__ = ["Checked", "checked", "read_values", "standing_problems"]
 
@@ -56,7 +56,7 @@ def _as_a_whole(form: Form, evaluator: Evaluator) -> list[Problem]:
         return []
     later = {state.name for state in evaluator.states.values() if state.deferred or not state.visible}
     try:
-        form.model.model_validate(evaluator.values)
+        form.model.model_validate(evaluator.values, by_name=True)
     except pydantic.ValidationError as error:
         found = told(error, "", form.by_name)
         return [problem for problem in found if (problem.field or "").partition(".")[0] not in later]
@@ -71,6 +71,8 @@ def standing_problems(form: Form, given: Any, path: str, later: Collection[str] 
         later: fields whose values are not known yet.
     """
     values = dict(values_of(given))
+    named = given.model_fields_set if isinstance(given, pydantic.BaseModel) else values
+    chosen = {name for name in named if name in form.by_name and form.by_name[name].listed}
     problems: list[Problem] = []
     for field in form.order:
         name = field.name
@@ -82,7 +84,7 @@ def standing_problems(form: Form, given: Any, path: str, later: Collection[str] 
             values.pop(name, None)
         elif field.required and field.default is NOTHING and (value is NOTHING or value is None):
             problems.append(Problem("required", "is required", field=at))
-        elif field.listed and (wrong := not_among(field, value, Page(field.choices or ()))) is not None:
+        elif name in chosen and (wrong := not_among(field, value, Page(field.choices or ()))) is not None:
             problems.append(Problem("not_offered", wrong, field=at))
         elif field.form is not None and value:
             problems += _inside(field, value, at)
@@ -121,7 +123,7 @@ def _is_shown(field: FormField, values: Mapping[str, Any]) -> bool:
         return True
     names = [str(part.parts[0]) for part in _paths(field)]
     try:
-        return field.visible.test({name: values.get(name, MISSING) for name in names})
+        return field.visible.test({name: as_text(values.get(name, MISSING)) for name in names})
     except ExpressionError:  # the values that it cannot compare are told by who asks for all problems
         return True
 

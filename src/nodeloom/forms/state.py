@@ -23,6 +23,7 @@ class FieldState(msgspec.Struct, frozen=True):
         visible: it is shown. value: as it is read, its default or what it is derived as; `NOTHING` without one.
         options: what there is to choose from. cursor: where the next page of that begins, if there is one.
         problems: what is wrong with it. deferred: it is a template, whose value a run makes.
+        unset: nothing was chosen, and its default is none of its options.
     """
 
     name: str
@@ -36,12 +37,14 @@ class FieldState(msgspec.Struct, frozen=True):
     cursor: str | None = None
     problems: tuple[Problem, ...] = ()
     deferred: bool = False
+    unset: bool = False
 
     @property
     def is_valid(self) -> bool:
         """Other fields can go by its value."""
         has_value = self.value is not NOTHING and self.value is not None
-        return self.visible and has_value and not self.problems and not self.deferred and self.status == "ready"
+        settled = self.status == "ready" and not self.problems and not self.deferred and not self.unset
+        return self.visible and has_value and settled
 
     def as_mapping(self) -> dict[str, Any]:
         """The state as plain data, for a form drawn elsewhere."""

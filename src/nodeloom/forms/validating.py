@@ -48,7 +48,7 @@ def validate(
     given = {name: value for name, value in values.items() if name not in derived}
     made: pydantic.BaseModel | None = None
     try:
-        made = model.model_validate(given)
+        made = model.model_validate(given, by_alias=True, by_name=True)
         problems: list[Problem] = []
     except pydantic.ValidationError as error:
         problems = problems_from(error, model, subject, skip)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from datetime import date, time
 from typing import Any, cast
 
 from .field import NOTHING, FormField
 from .option import Page
 
-__all__ = ["chosen", "not_among", "not_offered", "short", "why"]
+__all__ = ["as_text", "chosen", "not_among", "not_offered", "short", "why"]
 
 SHOWN = 10
 """How many options a message names."""
@@ -47,6 +48,11 @@ def short(value: Any) -> str:
     """A value as a message shows it."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def as_text(value: Any) -> Any:
+    """A value as an expression sees it: of a choice its value, of a day or a time its ISO text."""
+    return value.isoformat() if isinstance(value, date | time) else _plain(value)
 
 
 def _plain(value: Any) -> Any:
