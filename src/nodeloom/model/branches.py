@@ -13,20 +13,21 @@ from ..errors import StateConflict
 from .order import replace, unlink
 from .plan import Plan
 from .run import Branch, Failure, Run, Seed, Step, joined_seed, parent_key
-from .state import StateSchema, apply
+from .state import StateSchema, apply, apply_all
 from .stretches import (
     Past,
     apply_trail,
     conflict_of,
     forget_past,
     join_pasts,
+    keep,
+    log_fresh,
     merge_trail,
     past_of,
     take_past,
     tidy,
-    write,
 )
-from .values import Values, merge, put_all, writable
+from .values import Values, merge, put_all, sort_from, writable
 
 __all__ = ["absorb", "drop", "finish", "fork", "is_solo", "join", "outputs_of", "state_of"]
 
@@ -60,14 +61,13 @@ def absorb(plan: Plan, run: Run, step: Step, outputs: Values) -> Branch:
         put_all(branch.state, outputs)
         branch.unread[plan.nodes[step.node].id] = outputs
         return branch
-    schema = plan.state
-    updates = outputs if schema.keys is None else schema.select(outputs)
+    schema, node_id = plan.state, plan.nodes[step.node].id
     if branch.state is not None:
-        apply(branch.state, updates, schema)
+        apply(branch.state, schema.select(outputs), schema)
     if branch.outputs is not None:
-        merge(outputs_of(run, branch, schema), {plan.nodes[step.node].id: outputs})
+        merge(outputs_of(run, branch, schema), {node_id: outputs})
     if len(run.branches) > 1:
-        write(plan, run, branch, updates, step.node, outputs)
+        keep(plan, run, branch, node_id, outputs)
     return branch
 
 
@@ -81,6 +81,7 @@ def fork(plan: Plan, run: Run, branch: Branch, count: int) -> list[Branch]:
     """Branches for `count` tokens, in order; the branch itself is their parent from here on."""
     state_of(run, branch, plan.state)
     outputs_of(run, branch, plan.state)
+    log_fresh(plan, run, branch)
     branch.stretch = branch.heading = -1
     branch.solo = False
     key, parent, late, known = parent_key(branch), branch.id, branch.late, run.branches
@@ -102,7 +103,9 @@ def join(plan: Plan, run: Run, arrived: Sequence[Branch]) -> tuple[Branch, State
 
     Its place is that of the last arrival.
     """
-    joined, pasts = _meet(plan, run, arrived, joined_seed(list(arrived)))
+    if _are_all_there_is(run, arrived) and not _replaced_twice(arrived, plan.state):
+        return _reunite(plan, run, arrived), None
+    joined, pasts = _meet(plan, run, arrived, joined_seed(arrived))
     conflict = conflict_of(plan, run, joined, pasts) if plan.state.declared else None
     joined.late = arrived[0].late
     for branch in arrived:
@@ -113,6 +116,42 @@ def join(plan: Plan, run: Run, arrived: Sequence[Branch]) -> tuple[Branch, State
     state_of(run, joined, plan.state)
     outputs_of(run, joined, plan.state)
     return joined, conflict
+
+
+def _are_all_there_is(run: Run, arrived: Sequence[Branch]) -> bool:
+    """They are the children of the only fork, nothing has forked since, and none is late or wrote much."""
+    return len(run.branches) == len(arrived) + 1 and not run.stretches and not run.late
+
+
+def _replaced_twice(arrived: Sequence[Branch], schema: StateSchema) -> bool:
+    """Two of these branches replaced one key of a declared state, which may be a conflict."""
+    replaced: set[str] = set()
+    if schema.replaced:
+        for branch in arrived:
+            own = {key for _, outputs in branch.fresh for key in schema.replaced.intersection(outputs)}
+            if not replaced.isdisjoint(own):
+                return True
+            replaced |= own
+    return False
+
+
+def _reunite(plan: Plan, run: Run, arrived: Sequence[Branch]) -> Branch:
+    """All that a fork made goes on as one, with the fork's state and what they wrote, in arrival order."""
+    fork = run.branches[arrived[0].parent]
+    state, outputs = state_of(run, fork, plan.state), outputs_of(run, fork, plan.state)
+    fresh = [each for branch in arrived for each in branch.fresh]
+    known = len(state)
+    apply_all(state, [written for _, written in fresh], plan.state)
+    sort_from(state, known)
+    produced = dict(fresh)
+    merge(outputs, {node_id: produced[node_id] for node_id in sorted(produced)})
+    seed = joined_seed(arrived)
+    run.branches.clear()
+    run.tokens = 1
+    joined = _branch(run, seed, -1)
+    joined.state, joined.outputs, joined.joined = state, outputs, True
+    joined.solo = is_solo(plan, run, joined)
+    return joined
 
 
 def finish(plan: Plan, run: Run, branch: Branch, outputs: Values | None = None, failure: Failure | None = None) -> None:
@@ -156,6 +195,8 @@ def _meet(plan: Plan, run: Run, arrived: Sequence[Branch], seed: Seed) -> tuple[
     joined = _branch(run, seed, fork.id)
     joined.joined = True
     fork.children.add(joined.id)
+    for branch in arrived:
+        log_fresh(plan, run, branch)
     pasts = [past_of(run, branch, fork) for branch in arrived]
     join_pasts(run, pasts, joined)
     return joined, pasts

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from .state import Log
 from .values import Values
 
 __all__ = [
+    "FEW",
     "Arrival",
     "Branch",
     "Cancelled",
@@ -42,6 +44,9 @@ __all__ = [
 
 Seed = tuple[bytes, int, int]
 """Where a branch comes from: a digest of its parents' steps, the parent's step count, its place among the tokens."""
+
+FEW = 4
+"""Steps of a branch that are kept as they are; what more of them wrote is kept in a stretch."""
 
 _pack = struct.Struct("<16sqqq").pack
 
@@ -184,6 +189,7 @@ class Branch(msgspec.Struct):
             yet (then they are the parent's, plus what its trail adds).
         unread: of the only branch, what nodes returned since anybody asked for its outputs.
         trail: the stretches of its past since its fork, in order. stretch: the one it is writing, -1 for none.
+        fresh: behind them, the first few steps since its fork (node id and outputs), of which no stretch is made yet.
         latest: replaced key to those of the trail whose write of it is unsuperseded here (declared states only).
         label, before, after: its place among the branches; see `order`.
         late: the quorums it is too late for.
@@ -217,6 +223,7 @@ class Branch(msgspec.Struct):
     solo: bool = False
     final: dict[str, Any] | None = None
     failures: tuple[Failure, ...] = ()
+    fresh: tuple[tuple[str, Values], ...] = ()
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -325,6 +332,6 @@ def parent_key(branch: Branch) -> bytes:
     return digest(_pack(*branch.seed, branch.ordinal))
 
 
-def joined_seed(branches: list[Branch]) -> Seed:
+def joined_seed(branches: Sequence[Branch]) -> Seed:
     """The seed of a branch that several become, in arrival order."""
     return (digest(*(_pack(*branch.seed, branch.ordinal) for branch in branches)), 1, 0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .reducers import Reducer
-from .values import Gathered, Values, freeze, merge
+from .values import Gathered, Values, freeze, merge, put_all
 
-__all__ = ["Log", "StateSchema", "apply", "apply_log", "concat", "log", "start_values"]
+__all__ = ["Log", "StateSchema", "apply", "apply_all", "apply_log", "concat", "log", "start_values"]
 
 Log = dict[str, Any]
 """What a branch wrote: a replaced key's last value; a reduced key's updates, in a `list` of their own."""
@@ -26,7 +26,7 @@ class StateSchema:
         types: key to its declared type in words, for documents and messages.
     """
 
-    __slots__ = ("defaults", "keys", "plain", "reducers", "types", "validate")
+    __slots__ = ("defaults", "keys", "plain", "reducers", "replaced", "types", "validate")
 
     def __init__(
         self,
@@ -43,6 +43,8 @@ class StateSchema:
         self.types = dict(types or {})
         # Nothing declared: updates are written as they come, which is the common case and the quick one.
         self.plain = keys is None and not self.reducers
+        # Where a state is declared, the keys over which branches can disagree (4.5).
+        self.replaced = frozenset[str]() if keys is None else keys - self.reducers.keys()
 
     @property
     def declared(self) -> bool:
@@ -73,6 +75,16 @@ def apply(values: Values, updates: Mapping[str, Any], schema: StateSchema) -> No
         reducer = schema.reducers.get(key)
         new = updates[key] if reducer is None else _reduced(values, key, [updates[key]], reducer, schema)
         merge(values, {key: new})
+
+
+def apply_all(values: Values, updates: Iterable[Values], schema: StateSchema) -> None:
+    """Merge several steps' outputs, in order."""
+    if schema.plain and type(values) is Values:
+        for each in updates:
+            put_all(values, each)
+    else:
+        for each in updates:
+            apply(values, schema.select(each), schema)
 
 
 def apply_log(values: Values, written: Log, schema: StateSchema) -> None:

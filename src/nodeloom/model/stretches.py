@@ -14,8 +14,8 @@ from typing import Any
 
 from ..errors import StateConflict
 from .plan import Plan
-from .run import Branch, Run, Stretch
-from .state import StateSchema, apply_log, concat, log
+from .run import FEW, Branch, Run, Stretch
+from .state import StateSchema, apply, apply_log, concat, log
 from .values import Values, merge, owned, sort_from
 
 __all__ = [
@@ -24,11 +24,12 @@ __all__ = [
     "conflict_of",
     "forget_past",
     "join_pasts",
+    "keep",
+    "log_fresh",
     "merge_trail",
     "past_of",
     "take_past",
     "tidy",
-    "write",
 ]
 
 Latest = dict[str, frozenset[int]]
@@ -36,8 +37,23 @@ Past = tuple[list[int], Latest]
 """Stretches in order, and for each replaced key those whose write of it is unsuperseded."""
 
 
-def write(plan: Plan, run: Run, branch: Branch, updates: Mapping[str, Any], node: int, outputs: Values) -> None:
-    """Keep what a step wrote, in the branch's own stretch."""
+def keep(plan: Plan, run: Run, branch: Branch, node_id: str, outputs: Values) -> None:
+    """Keep what a step wrote: as it is while that is little, else in the branch's own stretch."""
+    if branch.trail or len(branch.fresh) >= FEW or type(outputs) is not Values:
+        log_fresh(plan, run, branch)
+        _write(plan, run, branch, node_id, outputs)
+    else:
+        branch.fresh += ((node_id, outputs),)
+
+
+def log_fresh(plan: Plan, run: Run, branch: Branch) -> None:
+    """Make a stretch of the branch's fresh steps, for whoever asks for its trail."""
+    fresh, branch.fresh = branch.fresh, ()
+    for node_id, outputs in fresh:
+        _write(plan, run, branch, node_id, outputs)
+
+
+def _write(plan: Plan, run: Run, branch: Branch, node_id: str, outputs: Values) -> None:
     if branch.stretch < 0:
         run.next_stretch += 1
         branch.stretch = run.next_stretch
@@ -45,14 +61,14 @@ def write(plan: Plan, run: Run, branch: Branch, updates: Mapping[str, Any], node
         branch.trail.append(branch.stretch)
     stretch = run.stretches[branch.stretch]
     schema = plan.state
+    updates = schema.select(outputs)
     log(stretch.writes, updates, schema)
-    stretch.produced[plan.nodes[node].id] = outputs
-    if schema.declared:
-        own = frozenset((stretch.id,))
-        for key in updates:
-            if key not in schema.reducers:
-                stretch.writers[key] = node
-                branch.latest[key] = own
+    stretch.produced[node_id] = outputs
+    own = frozenset((stretch.id,))
+    for key in updates:
+        if key in schema.replaced:
+            stretch.writers[key] = plan.by_id[node_id]
+            branch.latest[key] = own
 
 
 def apply_trail(run: Run, branch: Branch, state: Values, schema: StateSchema) -> Values:
@@ -65,6 +81,8 @@ def apply_trail(run: Run, branch: Branch, state: Values, schema: StateSchema) ->
     for number in branch.trail:
         stretch = run.stretches[number]
         apply_log(state, _given(stretch, stretch.writes), schema)
+    for _, outputs in branch.fresh:
+        apply(state, schema.select(outputs), schema)
     if branch.joined:
         sort_from(state, known)
     return state
@@ -76,6 +94,8 @@ def merge_trail(run: Run, branch: Branch, outputs: Values) -> Values:
     for number in branch.trail:
         stretch = run.stretches[number]
         merge(outputs, _given(stretch, stretch.produced))
+    for node_id, produced in branch.fresh:
+        merge(outputs, {node_id: produced})
     if branch.joined:
         sort_from(outputs, known)
     return outputs
@@ -133,7 +153,7 @@ def forget_past(run: Run, branch: Branch) -> None:
         stretch.seen_by.discard(branch.id)
         if not stretch.seen_by:
             del run.stretches[number]
-    branch.trail, branch.latest, branch.stretch = [], {}, -1
+    branch.trail, branch.latest, branch.stretch, branch.fresh = [], {}, -1, ()
 
 
 def tidy(run: Run, branch: Branch, schema: StateSchema) -> None:
