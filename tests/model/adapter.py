@@ -149,6 +149,8 @@ class Driven:
         if isinstance(result, SpecRoute):
             return self._routed(seen.step, node, result)
         outputs = freeze(result) if result else EMPTY
+        if node.always:  # a runner looks at the state only where there are conditions
+            return Completed(seen.step, outputs, node.always)
         branch = absorb(self.plan, self.run, seen.step, outputs)
         schema = self.plan.state
         scope = {

@@ -75,6 +75,8 @@ def advance(plan: Plan, run: Run, outcome: Outcome) -> Run:
         taken = outcome.taken
         if len(taken) == 1 and outcome.sends is None and not run.stopping:
             went = plan.ways[taken[0]](run, outcome.step, outcome.outputs)
+            if went is None:
+                return run
             if type(went) is Step:
                 run.ready.append(went)
                 return run

@@ -1,8 +1,9 @@
-"""How a token goes on when it is alone: the most frequent move of all, with everything decided beforehand.
+"""How a token goes on where nothing has to be decided: the most frequent moves of all, with everything known before.
 
 A run has one live token for as long as nothing forks. Then no join has anybody to wait for, nobody else sees what
-is written, and taking an edge is to write, to count, and to make the next step. All else is an outcome, for
-`advance` to fold.
+is written, and taking an edge is to write, to count, and to make the next step. And of many tokens on their way to
+one join, each but the first and the last only has to be put beside those that wait there. All else is an outcome,
+for `advance` to fold.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .run import Completed, Note, Run, Step
+from .run import FEW, Arrival, Branch, Completed, Note, Run, Step
 from .values import Values, put_all
 
 __all__ = ["Way", "way_along", "way_of"]
 
-Way = Callable[[Run, Step, Values], Step | Completed]
-"""Of a run, a completed step and its outputs: the next step, or the outcome where it takes more to go on."""
+Way = Callable[[Run, Step, Values], Step | Completed | None]
+"""Of a run, a completed step and its outputs: the next step, or None where its token waits at a join and nothing else
+moves, or the outcome where it takes more to go on."""
 
 
 class Placed(Protocol):
@@ -49,11 +51,13 @@ def way_along(edge: int, source: Placed, target: Placed, max_steps: int) -> Way:
     if target.join is not None and target.join.quorum:
         return way_of(taken)
     index, name, heads = target.index, source.id, target.heads
-    stand = _stand(source, target)
+    stand, wait = _stand(source, target), _wait(edge, source, target)
 
-    def way(run: Run, step: Step, outputs: Values) -> Step | Completed:
+    def way(run: Run, step: Step, outputs: Values) -> Step | Completed | None:
         branch = run.branches[step.branch]
         if not branch.solo or run.steps >= max_steps or type(outputs) is not Values:
+            if branch.parent >= 0 and wait is not None and wait(run, branch, step, outputs):
+                return None
             return Completed(step, outputs, taken)
         put_all(branch.state, outputs)  # where they were absorbed already, as they are
         branch.unread[name] = outputs
@@ -68,6 +72,32 @@ def way_along(edge: int, source: Placed, target: Placed, max_steps: int) -> Way:
         return following
 
     return way
+
+
+def _wait(edge: int, source: Placed, target: Placed) -> Callable[[Run, Branch, Step, Values], bool] | None:
+    """To put a token beside those that wait at a join, where another one stands that holds it; whether that was all.
+
+    Its view of the state goes: at a join only what it wrote is asked for, and if it goes on alone, it can be made again.
+    """
+    if target.join is None:
+        return None
+    index, name, node, place = target.index, source.id, source.index, source.place
+
+    def wait(run: Run, branch: Branch, step: Step, outputs: Values) -> bool:
+        standing, arrivals, fresh = run.live[place], run.waiting.get(index), branch.fresh
+        if standing == 1 or arrivals is None or run.late or run.stopping or branch.absorbed == step.ordinal:
+            return False
+        if branch.trail or len(fresh) >= FEW or type(outputs) is not Values:
+            return False
+        run.live[place] = standing - 1
+        branch.fresh = (*fresh, (name, outputs))
+        branch.state = branch.outputs = branch.step = None
+        branch.ordinal = step.ordinal + 1
+        branch.heading = index
+        arrivals.append(Arrival(index, edge, step.branch, node, outputs))
+        return True
+
+    return wait
 
 
 def _stand(source: Placed, target: Placed) -> Callable[[Run, Step], None] | None:

@@ -157,7 +157,7 @@ class GraphRun(Pausable):
             at = step.node
             executable, quick = bound[at]
             outputs: Values | None = None
-            went: Step | Outcome
+            went: Step | Outcome | None
             try:
                 if then > look:
                     look = then + LOOK
@@ -181,7 +181,9 @@ class GraphRun(Pausable):
             counted = metrics[at]
             counted.count += 1
             counted.seconds -= then - (then := clock())
-            if not isinstance(went, Step):
+            if type(went) is not Step:
+                if went is None and task.cancelling() == cancels:
+                    return
                 following = self._fold(went, task.cancelling() > cancels and not self._was_interrupted(task, cancels))
                 if following is None:
                     return
@@ -190,8 +192,8 @@ class GraphRun(Pausable):
                     look = 0.0
             step = went
 
-    def _fold(self, outcome: Outcome, cancelled: bool) -> Step | None:
-        """Fold an outcome; the next step where one alone is ready, and for no other task to take.
+    def _fold(self, outcome: Outcome | None, cancelled: bool) -> Step | None:
+        """Fold an outcome, if there is one; the next step where one alone is ready, and for no other task to take.
 
         Raises:
             CancelledError: the run was cancelled while the step went on to its end: it goes no further.
@@ -199,7 +201,8 @@ class GraphRun(Pausable):
         run = self._run
         if cancelled:
             stop(run)
-        advance(self._plan, run, outcome)
+        if outcome is not None:
+            advance(self._plan, run, outcome)
         if cancelled:
             raise asyncio.CancelledError
         if run.notes:
