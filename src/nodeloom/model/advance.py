@@ -144,8 +144,22 @@ def _completed(plan: Plan, run: Run, outcome: Completed) -> None:
         return
     sends = outcome.sends
     if sends is None:
+        if len(outcome.taken) > 1 and _fan_out(plan, run, branch, outcome):
+            return
         sends = tuple(Send(index) for index in outcome.taken)
     _spread(plan, run, branch, node, outcome.outputs, sends)
+
+
+def _fan_out(plan: Plan, run: Run, branch: Branch, outcome: Completed) -> bool:
+    """Fork into tokens that each start a node at once, if that is what all of them do; whether it was."""
+    targets = [plan.nodes[plan.edges[index].target] for index in outcome.taken]
+    if run.steps + len(targets) > plan.max_steps or any([target.join is not None for target in targets]):
+        return False
+    outputs = outcome.outputs
+    whole = lend(outputs) is outputs
+    for target, child in zip(targets, fork(plan, run, branch, len(targets)), strict=True):
+        _ready(plan, run, child, target, outputs if whole else lend(outputs))
+    return True
 
 
 def _interrupted(plan: Plan, run: Run, outcome: Outcome) -> None:

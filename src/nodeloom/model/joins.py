@@ -8,6 +8,7 @@ for a quorum, which no mask tells, is every waiting join looked at.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from ..errors import QuorumNotReached, StateConflict
@@ -15,7 +16,7 @@ from .branches import drop, join
 from .plan import Join, Plan, PlanNode
 from .result import error_info
 from .run import Arrival, Branch, ErrorInfo, Note, Run, Step
-from .values import Lent, Values, lend, merge
+from .values import Lent, Values, lend, merge, put_all
 
 __all__ = ["Start", "arrive", "enter", "leave", "next_join"]
 
@@ -189,20 +190,32 @@ def _start(plan: Plan, run: Run, node: PlanNode) -> Start:
     assert node.join is not None
     arrivals = run.waiting.pop(node.index)
     run.waiting_mask &= ~node.join.reach.bit
-    arrivals.sort(key=lambda arrival: (arrival.edge, run.branches[arrival.branch].label))
+    _sort(run, arrivals)
     for arrival in arrivals:
         run.branches[arrival.branch].heading = -1
     short = _short_of_quorum(node, node.join, arrivals)
     if node.join.quorum and short is None:
         _mark_late(plan, run, node, node.join)
     branch, conflict = _gather(plan, run, arrivals)
-    error = next((arrival.error for arrival in reversed(arrivals) if arrival.error is not None), None)
-    sources = tuple(arrival.source for arrival in arrivals)
+    errors = [arrival.error for arrival in arrivals if arrival.error is not None]
+    error = errors[-1] if errors else None
+    sources = tuple([arrival.source for arrival in arrivals])
     step = Step(node.index, branch.id, branch.ordinal, branch.seed, _inputs_of(arrivals), error, sources)
-    run.tell(Note("join_started", node.id, {"sources": [_source(plan, arrival) for arrival in arrivals]}))
+    if run.notes is not None:
+        run.tell(Note("join_started", node.id, {"sources": [_source(plan, arrival) for arrival in arrivals]}))
     if conflict is not None and short is None:
         short = error_info(conflict, node.id)
     return step, short
+
+
+_edge_of = attrgetter("edge")
+
+
+def _sort(run: Run, arrivals: list[Arrival]) -> None:
+    """By edge declaration, then by the token's place in its fork (4.4)."""
+    arrivals.sort(key=_edge_of)
+    if len(set(map(_edge_of, arrivals))) < len(arrivals):
+        arrivals.sort(key=lambda arrival: (arrival.edge, run.branches[arrival.branch].label))
 
 
 def _gather(plan: Plan, run: Run, arrivals: Sequence[Arrival]) -> tuple[Branch, StateConflict | None]:
@@ -219,8 +232,12 @@ def _inputs_of(arrivals: Sequence[Arrival]) -> Values:
     merged = Values()
     shared = False
     for arrival in arrivals:
-        shared = shared or isinstance(arrival.inputs, Lent)
-        merge(merged, dict(dict[str, Any].items(arrival.inputs)))
+        inputs = arrival.inputs
+        if type(inputs) is Values:
+            put_all(merged, inputs)
+            continue
+        shared = shared or isinstance(inputs, Lent)
+        merge(merged, dict(dict[str, Any].items(inputs)))
     return lend(merged) if shared else merged
 
 

@@ -334,4 +334,4 @@ def parent_key(branch: Branch) -> bytes:
 
 def joined_seed(branches: Sequence[Branch]) -> Seed:
     """The seed of a branch that several become, in arrival order."""
-    return (digest(*(_pack(*branch.seed, branch.ordinal) for branch in branches)), 1, 0)
+    return (digest(*[_pack(*branch.seed, branch.ordinal) for branch in branches]), 1, 0)

@@ -225,6 +225,8 @@ def shadows(keys: Iterable[str]) -> bool:
 def writable(values: Mapping[str, Any]) -> Values:
     """Values of the runtime's own, to write to; what lies below the top is still lent."""
     view = lend(values) if isinstance(values, Values) else freeze(values)
+    if type(view) is Values:
+        return Values(view)
     return view if type(view) is Lent else freeze(view)
 
 
