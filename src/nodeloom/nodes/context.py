@@ -51,6 +51,10 @@ class Walk:
         """Tell code on a thread that it is not wanted any more."""
         self.stopped = True
 
+    def begin(self) -> None:
+        """Enter it for good: in a task, whose variables end with it."""
+        _walk.set(self)
+
     def __enter__(self) -> Self:
         self._token = _walk.set(self)
         return self

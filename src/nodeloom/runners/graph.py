@@ -262,8 +262,9 @@ class GraphRun(Pausable):
             await asyncio.wait(self._tasks)
 
     def _dispatch(self) -> None:
+        tasks, walk, create = self._tasks, self._walk, asyncio.get_running_loop().create_task
         for step in self._run.ready:
-            self._tasks[asyncio.create_task(self._walk(step))] = step
+            tasks[create(walk(step))] = step
         self._run.ready.clear()
 
     async def _walk(self, step: Step) -> None:
@@ -273,14 +274,14 @@ class GraphRun(Pausable):
         ready = self._run.ready
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._tasks[task] = None
+        walk = Walk(self._live)
+        walk.begin()
         try:
-            with Walk(self._live) as walk:
-                while True:
-                    await self._follow(walk, step, task)
-                    if not ready:
-                        break
-                    step = ready.pop(0)
-                    self._dispatch()
+            await self._follow(walk, step, task)
+            while ready:
+                step = ready.pop(0)
+                self._dispatch()
+                await self._follow(walk, step, task)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -288,6 +289,7 @@ class GraphRun(Pausable):
             if not done.done():
                 done.set_exception(error)
         finally:
+            walk.context = None
             self._ended(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
