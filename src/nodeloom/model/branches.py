@@ -27,7 +27,7 @@ from .stretches import (
     take_past,
     tidy,
 )
-from .values import Values, merge, put_all, sort_from, writable
+from .values import Values, lend, merge, put_all, sort_from, writable
 
 __all__ = ["absorb", "drop", "finish", "fork", "is_solo", "join", "outputs_of", "state_of"]
 
@@ -62,13 +62,20 @@ def absorb(plan: Plan, run: Run, step: Step, outputs: Values) -> Branch:
         branch.unread[plan.nodes[step.node].id] = outputs
         return branch
     schema, node_id = plan.state, plan.nodes[step.node].id
-    if branch.state is not None:
+    if shares_state(run, branch):
+        branch.state = None
+    elif branch.state is not None:
         apply(branch.state, schema.select(outputs), schema)
     if branch.outputs is not None:
         merge(outputs_of(run, branch, schema), {node_id: outputs})
     if len(run.branches) > 1:
         keep(plan, run, branch, node_id, outputs)
     return branch
+
+
+def shares_state(run: Run, branch: Branch) -> bool:
+    """Whether the branch's view of the state is its fork's, which is not its own to write to."""
+    return branch.parent >= 0 and branch.state is run.branches[branch.parent].state
 
 
 def is_solo(plan: Plan, run: Run, branch: Branch) -> bool:
@@ -79,15 +86,16 @@ def is_solo(plan: Plan, run: Run, branch: Branch) -> bool:
 
 def fork(plan: Plan, run: Run, branch: Branch, count: int) -> list[Branch]:
     """Branches for `count` tokens, in order; the branch itself is their parent from here on."""
-    state_of(run, branch, plan.state)
+    state = state_of(run, branch, plan.state)
     outputs_of(run, branch, plan.state)
     log_fresh(plan, run, branch)
     branch.stretch = branch.heading = -1
     branch.solo = False
     key, parent, late, known = parent_key(branch), branch.id, branch.late, run.branches
+    shared = state if type(state) is Values and lend(state) is state else None
     first = run.next_branch + 1
     run.next_branch += count
-    children = [Branch(first + place, (key, 0, place), parent, late=late) for place in range(count)]
+    children = [Branch(first + place, (key, 0, place), parent, shared, late=late) for place in range(count)]
     for child in children:
         known[child.id] = child
     branch.children.update(range(first, first + count))
@@ -293,7 +301,9 @@ def _leave_fork(plan: Plan, run: Run, branch: Branch) -> None:
 def _take_place(plan: Plan, run: Run, fork: Branch, child: Branch) -> None:
     """Nobody else shares the fork's state: its only child has it, and goes on as the branch that forked."""
     if child.state is None:
-        child.state = apply_trail(run, child, state_of(run, fork, plan.state), plan.state)
+        state = state_of(run, fork, plan.state)
+        own = writable(state) if shares_state(run, fork) else state
+        child.state = apply_trail(run, child, own, plan.state)
     if child.outputs is None:
         child.outputs = merge_trail(run, child, outputs_of(run, fork, plan.state))
     child.parent = fork.parent

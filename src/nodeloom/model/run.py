@@ -186,7 +186,8 @@ class Branch(msgspec.Struct):
     Attributes:
         parent: the fork it comes from; -1 where none is open. children: the branches of its own fork.
         state, outputs: its view of the flowing state, and of the outputs by node id; None where nobody has asked
-            yet (then they are the parent's, plus what its trail adds).
+            yet (then they are the parent's, plus what its trail adds). A branch that has written nothing may have
+            the very state of its parent: such a view is given up where it would be written to.
         unread: of the only branch, what nodes returned since anybody asked for its outputs.
         trail: the stretches of its past since its fork, in order. stretch: the one it is writing, -1 for none.
         fresh: behind them, the first few steps since its fork (node id and outputs), of which no stretch is made yet.

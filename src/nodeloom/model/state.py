@@ -83,8 +83,14 @@ def apply_all(values: Values, updates: Iterable[Values], schema: StateSchema) ->
         for each in updates:
             put_all(values, each)
     else:
+        written: Log = {}
         for each in updates:
-            apply(values, schema.select(each), schema)
+            for key, value in schema.select(each).items():
+                if key in schema.reducers:
+                    written.setdefault(key, []).append(value)
+                else:
+                    written[key] = value
+        apply_log(values, written, schema)
 
 
 def apply_log(values: Values, written: Log, schema: StateSchema) -> None:
