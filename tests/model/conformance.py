@@ -175,7 +175,7 @@ def assert_sound(run: Run) -> None:
             told.setdefault(number, set()).add(branch.id)
         assert all(run.branches[child].parent == branch.id for child in branch.children)
         assert len(branch.children) != 1
-        for key, numbers in branch.latest.items():
+        for key, numbers in (branch.latest or {}).items():
             assert all(key in run.stretches[number].writers and number in branch.trail for number in numbers)
     assert told == seen
     live = [branch for branch in run.branches.values() if not branch.over and not branch.children]

@@ -42,7 +42,7 @@ def size_of(run: Run) -> dict[str, int]:
         "trails": sum(len(branch.trail) for branch in branches),
         "writes": sum(len(stretch.writes) + len(stretch.produced) + len(stretch.writers) for stretch in stretches),
         "readers": sum(len(stretch.seen_by) for stretch in stretches),
-        "latest": sum(len(numbers) for branch in branches for numbers in branch.latest.values()),
+        "latest": sum(len(numbers) for branch in branches for numbers in (branch.latest or {}).values()),
         "waiting": sum(len(arrivals) for arrivals in run.waiting.values()),
         "places": len(run.live) + len(run.rounds),
     }

@@ -45,9 +45,9 @@ def outputs_of(run: Run, branch: Branch, schema: StateSchema) -> Values:
     if branch.outputs is None:
         parent = run.branches[branch.parent]
         branch.outputs = merge_trail(run, branch, writable(outputs_of(run, parent, schema)))
-    if branch.unread:
-        put_all(branch.outputs, branch.unread)
-        branch.unread.clear()
+    if run.unread:
+        put_all(branch.outputs, run.unread)
+        run.unread.clear()
     return branch.outputs
 
 
@@ -59,7 +59,7 @@ def absorb(plan: Plan, run: Run, step: Step, outputs: Values) -> Branch:
     branch.absorbed = step.ordinal
     if branch.solo and type(outputs) is Values:
         put_all(branch.state, outputs)
-        branch.unread[plan.nodes[step.node].id] = outputs
+        run.unread[plan.nodes[step.node].id] = outputs
         return branch
     schema, node_id = plan.state, plan.nodes[step.node].id
     if shares_state(run, branch):
@@ -98,7 +98,7 @@ def fork(plan: Plan, run: Run, branch: Branch, count: int) -> list[Branch]:
     children = [Branch(first + place, (key, 0, place), parent, shared, late=late) for place in range(count)]
     for child in children:
         known[child.id] = child
-    branch.children.update(range(first, first + count))
+    branch.children = set(range(first, first + count))
     replace(run, branch, children)
     run.tokens += count - 1
     if branch.late:

@@ -188,7 +188,6 @@ class Branch(msgspec.Struct):
         state, outputs: its view of the flowing state, and of the outputs by node id; None where nobody has asked
             yet (then they are the parent's, plus what its trail adds). A branch that has written nothing may have
             the very state of its parent: such a view is given up where it would be written to.
-        unread: of the only branch, what nodes returned since anybody asked for its outputs.
         trail: the stretches of its past since its fork, in order. stretch: the one it is writing, -1 for none.
         fresh: behind them, the first few steps since its fork (node id and outputs), of which no stretch is made yet.
         latest: replaced key to those of the trail whose write of it is unsuperseded here (declared states only).
@@ -205,13 +204,12 @@ class Branch(msgspec.Struct):
     parent: int = -1
     state: Values | None = None
     outputs: Values | None = None
-    unread: dict[str, Values] = msgspec.field(default_factory=dict)
     ordinal: int = 0
     absorbed: int = -1
-    children: set[int] = msgspec.field(default_factory=set)
-    trail: list[int] = msgspec.field(default_factory=list)
+    children: set[int] | frozenset[int] = frozenset()
+    trail: tuple[int, ...] = ()
     stretch: int = -1
-    latest: dict[str, frozenset[int]] = msgspec.field(default_factory=dict)
+    latest: dict[str, frozenset[int]] | None = None
     label: int = 0
     before: int = -1
     after: int = -1
@@ -261,6 +259,7 @@ class Run(msgspec.Struct):
         live: place to the number of steps standing there; live_mask the places with any.
         waiting: join to the arrivals waiting there; waiting_mask their places.
         stirred: joins whose turn may have come.
+        unread: of the only branch, what nodes returned since anybody asked for its outputs.
         excused: failures before a quorum, which are the run's if none of those quorums starts.
         failed: a failure that no edge caught is recorded.
         stopping: nothing new starts. abandoned: ready steps that will not.
@@ -285,6 +284,7 @@ class Run(msgspec.Struct):
     waiting: dict[int, list[Arrival]] = msgspec.field(default_factory=dict)
     waiting_mask: int = 0
     stirred: int = 0
+    unread: dict[str, Values] = msgspec.field(default_factory=dict)
     excused: list[Excused] = msgspec.field(default_factory=list)
     failed: bool = False
     stopping: bool = False

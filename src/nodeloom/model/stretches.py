@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 Latest = dict[str, frozenset[int]]
-Past = tuple[list[int], Latest]
+Past = tuple[tuple[int, ...], Latest]
 """Stretches in order, and for each replaced key those whose write of it is unsuperseded."""
 
 
@@ -58,17 +58,16 @@ def _write(plan: Plan, run: Run, branch: Branch, node_id: str, outputs: Values) 
         run.next_stretch += 1
         branch.stretch = run.next_stretch
         run.stretches[branch.stretch] = Stretch(branch.stretch, {branch.id})
-        branch.trail.append(branch.stretch)
+        branch.trail += (branch.stretch,)
     stretch = run.stretches[branch.stretch]
     schema = plan.state
     updates = schema.select(outputs)
     log(stretch.writes, updates, schema)
     stretch.produced[node_id] = outputs
-    own = frozenset((stretch.id,))
-    for key in updates:
-        if key in schema.replaced:
-            stretch.writers[key] = plan.by_id[node_id]
-            branch.latest[key] = own
+    replaced = [key for key in updates if key in schema.replaced]
+    if replaced:
+        stretch.writers |= dict.fromkeys(replaced, plan.by_id[node_id])
+        branch.latest = {**(branch.latest or {}), **dict.fromkeys(replaced, frozenset((stretch.id,)))}
 
 
 def apply_trail(run: Run, branch: Branch, state: Values, schema: StateSchema) -> Values:
@@ -107,25 +106,25 @@ def past_of(run: Run, branch: Branch, fork: Branch | None) -> Past:
     while path[-1].parent >= 0 and (fork is None or path[-1].parent != fork.id):
         path.append(run.branches[path[-1].parent])
     if len(path) == 1:
-        return branch.trail, branch.latest
+        return branch.trail, branch.latest or {}
     latest: Latest = {}
     for each in reversed(path):
-        latest |= each.latest
-    return [number for each in reversed(path) for number in each.trail], latest
+        latest |= each.latest or {}
+    return tuple([number for each in reversed(path) for number in each.trail]), latest
 
 
 def join_pasts(run: Run, pasts: Sequence[Past], joined: Branch) -> None:
     """Give a branch several pasts, in arrival order, each stretch once."""
-    joined.trail = list(dict.fromkeys(number for trail, _ in pasts for number in trail))
+    joined.trail = tuple(dict.fromkeys(number for trail, _ in pasts for number in trail))
     for number in joined.trail:
         run.stretches[number].seen_by.add(joined.id)
-    joined.latest = _latest_of(pasts)
+    joined.latest = _latest_of(pasts) or None
 
 
 def conflict_of(plan: Plan, run: Run, joined: Branch, pasts: Sequence[Past]) -> StateConflict | None:
     """Two of the pasts replaced one key, and neither had seen the other's write (semantics 4.5)."""
     place = {number: at for at, number in enumerate(joined.trail)}
-    for key, numbers in joined.latest.items():
+    for key, numbers in (joined.latest or {}).items():
         for pair in combinations(sorted(numbers, key=lambda number: place[number]), 2):
             if not any(latest.get(key, frozenset()).issuperset(pair) for _, latest in pasts):
                 first, second = (plan.nodes[run.stretches[number].writers[key]].id for number in pair)
@@ -143,7 +142,7 @@ def take_past(run: Run, fork: Branch, child: Branch) -> None:
         seen_by.discard(fork.id)
         seen_by.add(child.id)
     child.trail = fork.trail + child.trail
-    child.latest = fork.latest | child.latest
+    child.latest = (fork.latest or {}) | (child.latest or {}) or None
 
 
 def forget_past(run: Run, branch: Branch) -> None:
@@ -153,7 +152,7 @@ def forget_past(run: Run, branch: Branch) -> None:
         stretch.seen_by.discard(branch.id)
         if not stretch.seen_by:
             del run.stretches[number]
-    branch.trail, branch.latest, branch.stretch, branch.fresh = [], {}, -1, ()
+    branch.trail, branch.latest, branch.stretch, branch.fresh = (), None, -1, ()
 
 
 def tidy(run: Run, branch: Branch, schema: StateSchema) -> None:
@@ -206,7 +205,7 @@ def _tidy_own(run: Run, branch: Branch, numbers: Sequence[int], schema: StateSch
     """Stretches that only this branch has seen: neighbours become one, replaced keys go."""
     own = set(numbers)
     before = -1
-    for number in tuple(branch.trail):
+    for number in branch.trail:
         if number in own and before in own:
             _absorb(run, before, number, schema)
         before = number
@@ -275,10 +274,11 @@ def _rename(run: Run, stretch: Stretch, key: str, later: int) -> None:
     """Where a stretch's write of a key is unsuperseded, so is that of the one that takes its place."""
     for each in stretch.seen_by:
         latest = run.branches[each].latest
-        if stretch.id in latest.get(key, ()):
+        if latest and stretch.id in latest.get(key, ()):
             latest[key] = latest[key] - {stretch.id} | {later}
 
 
 def _forget(run: Run, number: int) -> None:
     for each in run.stretches.pop(number).seen_by:
-        run.branches[each].trail.remove(number)
+        branch = run.branches[each]
+        branch.trail = tuple([other for other in branch.trail if other != number])

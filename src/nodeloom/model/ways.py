@@ -60,7 +60,7 @@ def way_along(edge: int, source: Placed, target: Placed, max_steps: int) -> Way:
                 return None
             return Completed(step, outputs, taken)
         put_all(branch.state, outputs)  # where they were absorbed already, as they are
-        branch.unread[name] = outputs
+        run.unread[name] = outputs
         run.steps += 1
         branch.ordinal = ordinal = step.ordinal + 1
         branch.step = following = Step(index, step.branch, ordinal, step.seed, outputs)
