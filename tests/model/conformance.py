@@ -11,7 +11,8 @@ from tests.spec import reference
 from tests.spec.graphs import GraphData
 from tests.spec.reference import RunningStep, SpecRunResult
 
-from nodeloom.model.run import Run, RunResult
+from nodeloom.model.branches import shares_state
+from nodeloom.model.run import FEW, Run, RunResult
 
 Schedule = Callable[[int], int]
 """Given how many steps run, which of them completes next."""
@@ -175,6 +176,9 @@ def assert_sound(run: Run) -> None:
             told.setdefault(number, set()).add(branch.id)
         assert all(run.branches[child].parent == branch.id for child in branch.children)
         assert len(branch.children) != 1
+        assert len(branch.fresh) <= FEW
+        wrote = branch.trail or branch.fresh
+        assert not wrote or branch.state is None or not shares_state(run, branch), "a write went to the fork's state"
         for key, numbers in (branch.latest or {}).items():
             assert all(key in run.stretches[number].writers and number in branch.trail for number in numbers)
     assert told == seen
@@ -182,3 +186,4 @@ def assert_sound(run: Run) -> None:
     assert len(live) == run.tokens
     assert sum(bool(branch.late) for branch in live) == run.late
     assert len(run.branches) > 1 or not run.stretches
+    assert len(run.branches) > 1 or not any(branch.fresh for branch in run.branches.values())

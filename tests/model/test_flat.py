@@ -39,7 +39,7 @@ def size_of(run: Run) -> dict[str, int]:
     return {
         "branches": len(run.branches),
         "stretches": len(run.stretches),
-        "trails": sum(len(branch.trail) for branch in branches),
+        "trails": sum(len(branch.trail) + len(branch.fresh) for branch in branches),
         "writes": sum(len(stretch.writes) + len(stretch.produced) + len(stretch.writers) for stretch in stretches),
         "readers": sum(len(stretch.seen_by) for stretch in stretches),
         "latest": sum(len(numbers) for branch in branches for numbers in (branch.latest or {}).values()),

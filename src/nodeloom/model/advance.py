@@ -153,7 +153,7 @@ def _completed(plan: Plan, run: Run, outcome: Completed) -> None:
 def _fan_out(plan: Plan, run: Run, branch: Branch, outcome: Completed) -> bool:
     """Fork into tokens that each start a node at once, if that is what all of them do; whether it was."""
     targets = [plan.nodes[plan.edges[index].target] for index in outcome.taken]
-    if run.steps + len(targets) > plan.max_steps or any([target.join is not None for target in targets]):
+    if run.steps + len(targets) > plan.max_steps or any(target.join is not None for target in targets):
         return False
     outputs = outcome.outputs
     whole = lend(outputs) is outputs

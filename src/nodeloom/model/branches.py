@@ -29,7 +29,7 @@ from .stretches import (
 )
 from .values import Values, lend, merge, put_all, sort_from, writable
 
-__all__ = ["absorb", "drop", "finish", "fork", "is_solo", "join", "outputs_of", "state_of"]
+__all__ = ["absorb", "drop", "finish", "fork", "is_solo", "join", "outputs_of", "shares_state", "state_of"]
 
 
 def state_of(run: Run, branch: Branch, schema: StateSchema) -> Values:
@@ -202,7 +202,7 @@ def _meet(plan: Plan, run: Run, arrived: Sequence[Branch], seed: Seed) -> tuple[
     fork = _common_fork(run, arrived)
     joined = _branch(run, seed, fork.id)
     joined.joined = True
-    fork.children.add(joined.id)
+    _children_of(fork).add(joined.id)
     for branch in arrived:
         log_fresh(plan, run, branch)
     pasts = [past_of(run, branch, fork) for branch in arrived]
@@ -246,6 +246,12 @@ def _end_token(run: Run, branch: Branch) -> None:
     branch.heading = -1
 
 
+def _children_of(fork: Branch) -> set[int]:
+    """The branches of a fork; those that have not forked share one empty set."""
+    assert isinstance(fork.children, set)
+    return fork.children
+
+
 def _remove(run: Run, branch: Branch) -> None:
     forget_past(run, branch)
     del run.branches[branch.id]
@@ -281,7 +287,7 @@ def _leave_forks(plan: Plan, run: Run, branches: Sequence[Branch]) -> None:
         return
     fork = run.branches[parent]
     for branch in branches:
-        fork.children.discard(branch.id)
+        _children_of(fork).discard(branch.id)
         branch.parent = -1
     if len(fork.children) == 1:
         _take_place(plan, run, fork, run.branches[next(iter(fork.children))])
@@ -292,7 +298,7 @@ def _leave_fork(plan: Plan, run: Run, branch: Branch) -> None:
     if branch.parent < 0:
         return
     fork = run.branches[branch.parent]
-    fork.children.discard(branch.id)
+    _children_of(fork).discard(branch.id)
     branch.parent = -1
     if len(fork.children) == 1:
         _take_place(plan, run, fork, run.branches[next(iter(fork.children))])
@@ -301,9 +307,7 @@ def _leave_fork(plan: Plan, run: Run, branch: Branch) -> None:
 def _take_place(plan: Plan, run: Run, fork: Branch, child: Branch) -> None:
     """Nobody else shares the fork's state: its only child has it, and goes on as the branch that forked."""
     if child.state is None:
-        state = state_of(run, fork, plan.state)
-        own = writable(state) if shares_state(run, fork) else state
-        child.state = apply_trail(run, child, own, plan.state)
+        child.state = apply_trail(run, child, state_of(run, fork, plan.state), plan.state)
     if child.outputs is None:
         child.outputs = merge_trail(run, child, outputs_of(run, fork, plan.state))
     child.parent = fork.parent
@@ -314,7 +318,7 @@ def _take_place(plan: Plan, run: Run, fork: Branch, child: Branch) -> None:
             child.label = 0
             child.solo = is_solo(plan, run, child)
     else:
-        siblings = run.branches[fork.parent].children
+        siblings = _children_of(run.branches[fork.parent])
         siblings.discard(fork.id)
         siblings.add(child.id)
         take_past(run, fork, child)

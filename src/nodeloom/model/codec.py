@@ -16,6 +16,7 @@ import msgspec
 from msgspec.msgpack import Ext
 
 from ..errors import NotStorable
+from .branches import shares_state
 from .run import (
     Arrival,
     Branch,
@@ -45,7 +46,7 @@ __all__ = [
     "encode_value",
 ]
 
-VERSION = 1
+VERSION = 2
 DEEPEST = 100
 
 
@@ -55,6 +56,9 @@ def encode_run(run: Run) -> bytes:
     Raises:
         NotStorable: a node put something else than plain data into its outputs; the message names the key.
     """
+    for branch in run.branches.values():
+        if shares_state(run, branch):
+            branch.state = None  # it is made again when it is asked for
     return _encode([VERSION, run])
 
 

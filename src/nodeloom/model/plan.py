@@ -112,7 +112,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     Attributes:
         nodes, edges: by index, in declaration order.
-        ways: for each edge, how a token that is alone takes it.
+        ways: for each edge, how a token takes it where nothing has to be decided.
         by_id: node id to index. starts: the indices a run begins at.
         joins: place mask to the index of the join that stands there. quorums: the places of those that are one.
         reaches: place mask to the joins that a token standing there can reach. leads: place mask to the places next

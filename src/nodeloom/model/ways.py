@@ -56,7 +56,7 @@ def way_along(edge: int, source: Placed, target: Placed, max_steps: int) -> Way:
     def way(run: Run, step: Step, outputs: Values) -> Step | Completed | None:
         branch = run.branches[step.branch]
         if not branch.solo or run.steps >= max_steps or type(outputs) is not Values:
-            if branch.parent >= 0 and wait is not None and wait(run, branch, step, outputs):
+            if wait is not None and wait(run, branch, step, outputs):
                 return None
             return Completed(step, outputs, taken)
         put_all(branch.state, outputs)  # where they were absorbed already, as they are
@@ -77,7 +77,7 @@ def way_along(edge: int, source: Placed, target: Placed, max_steps: int) -> Way:
 def _wait(edge: int, source: Placed, target: Placed) -> Callable[[Run, Branch, Step, Values], bool] | None:
     """To put a token beside those that wait at a join, where another one stands that holds it; whether that was all.
 
-    Its view of the state goes: at a join only what it wrote is asked for, and if it goes on alone, it can be made again.
+    Its view of the state goes: a join asks only for what it wrote, and if it ends there, the view is made again.
     """
     if target.join is None:
         return None

@@ -181,9 +181,7 @@ class GraphRun(Pausable):
             counted = metrics[at]
             counted.count += 1
             counted.seconds -= then - (then := clock())
-            if type(went) is not Step:
-                if went is None and task.cancelling() == cancels:
-                    return
+            if not isinstance(went, Step):
                 following = self._fold(went, task.cancelling() > cancels and not self._was_interrupted(task, cancels))
                 if following is None:
                     return
@@ -198,6 +196,8 @@ class GraphRun(Pausable):
         Raises:
             CancelledError: the run was cancelled while the step went on to its end: it goes no further.
         """
+        if outcome is None and not cancelled:  # the token waits at a join, and that was all
+            return None
         run = self._run
         if cancelled:
             stop(run)
@@ -272,7 +272,8 @@ class GraphRun(Pausable):
         done = self._done
         assert done is not None
         ready = self._run.ready
-        task = cast("asyncio.Task[None]", asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
         self._tasks[task] = None
         walk = Walk(self._live)
         walk.begin()
