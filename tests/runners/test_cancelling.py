@@ -5,6 +5,7 @@ import gc
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -611,3 +612,40 @@ async def test_a_run_cancelled_before_its_first_turn_never_begins() -> None:
         await run.cancel()
         assert run.status == "cancelled"
     assert held.ever == 0
+
+
+async def test_a_step_among_others_that_its_task_was_cancelled_under_goes_no_further_to_a_join() -> None:
+    """2.6, 6.2: it went on to its end all the same; what it wrote remains, and nothing starts by it."""
+    tasks: dict[str, asyncio.Task[Any] | None] = {}
+
+    @node
+    async def begin() -> dict[str, int]:
+        return {}
+
+    @node
+    async def quick() -> dict[str, int]:
+        return {"quick": 1}
+
+    @node
+    async def stubborn() -> dict[str, int]:
+        tasks["stubborn"] = asyncio.current_task()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return {"stubborn": 1}
+
+    @node
+    async def canceller() -> dict[str, int]:
+        await asyncio.sleep(0)
+        task = tasks["stubborn"]
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0.01)
+        return {"canceller": 1}
+
+    @node
+    async def end() -> dict[str, int]:
+        return {"end": 1}
+
+    begin >> [quick, stubborn, canceller] >> end
+    result = await Graph(begin).run({})
+    assert dict(result.state) == {"quick": 1, "stubborn": 1, "canceller": 1}
