@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from .forms.option import Option
     from .forms.params import Field, Params
+    from .forms.secret import Secret
     from .implicit import close
     from .model.batch import Batch, BatchResult, Slot
     from .model.edge import EdgeCondition, Quorum, Route
@@ -90,6 +91,7 @@ __all__ = [
     "RunCancelled",
     "RunFailed",
     "RunResult",
+    "Secret",
     "Slot",
     "State",
     "StepFilter",
@@ -120,6 +122,7 @@ _HOME_OF = {
     "Field": "forms.params",
     "Option": "forms.option",
     "Params": "forms.params",
+    "Secret": "forms.secret",
     "Batch": "model.batch",
     "BatchResult": "model.batch",
     "Slot": "model.batch",

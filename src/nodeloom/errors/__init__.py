@@ -38,6 +38,8 @@
     │   ├── StoreUnavailable       a store that steps depend on did not answer
     │   ├── PathNotAllowed         a file outside the allowed roots
     │   ├── LimitExceeded          a size or count limit of a node was passed
+    │   ├── SecretError            a secret cannot be had
+    │   │   └── SecretNotFound         there is none of that name (LookupError)
     │   └── CommandFailed          a command ended with a status that is no success
     ├── NotStorable                a value that no store can keep (TypeError)
     ├── RunFailed                  `graph.run` of a run that failed; carries the result
@@ -82,6 +84,8 @@ from .steps import (
     RemoteError,
     RetryAfter,
     RoutingError,
+    SecretError,
+    SecretNotFound,
     StartFailed,
     StateConflict,
     StepError,
@@ -125,6 +129,8 @@ __all__ = [
     "RoutingError",
     "RunCancelled",
     "RunFailed",
+    "SecretError",
+    "SecretNotFound",
     "SignatureError",
     "StartFailed",
     "StateConflict",

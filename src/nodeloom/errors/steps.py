@@ -23,6 +23,8 @@ __all__ = [
     "RemoteError",
     "RetryAfter",
     "RoutingError",
+    "SecretError",
+    "SecretNotFound",
     "StartFailed",
     "StateConflict",
     "StepError",
@@ -197,6 +199,16 @@ class CommandFailed(StepError):
     """A command ended with a status that is no success, or could not be started."""
 
     code = "command_failed"
+
+
+class SecretError(StepError):
+    """A secret cannot be had; the message names it and where it was looked for, and never shows a value."""
+
+    code = "secret"
+
+
+class SecretNotFound(SecretError, LookupError):
+    """There is no secret of this name in any of the places looked in; the message names those, and near names."""
 
 
 class StillRunning(asyncio.CancelledError):

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, get_args
 
 import pydantic
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from .form import form_of
+from .secret_places import marked
 from .shown import Shown, shown_of
 
 __all__ = ["Field", "Params", "depends"]
@@ -30,8 +33,16 @@ class Params(pydantic.BaseModel):
     """
 
     model_config = pydantic.ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,  # what is refused may be the value of a secret, or hold one
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return marked(handler.resolve_ref_schema(handler(schema)))
 
     __depends__: ClassVar[bool] = False
 

@@ -10,6 +10,7 @@ import pydantic
 
 from ..errors import ParamsError, Problem
 from ..expressions import has_template
+from ..model.masks import MASKS
 
 __all__ = ["holds_template", "no_such_field", "refused", "told"]
 
@@ -23,23 +24,26 @@ def holds_template(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(holds_template(item) for item in cast("list[Any]", value))
 
 
-def told(error: pydantic.ValidationError, path: str, names: Collection[str] = ()) -> list[Problem]:
+def told(
+    error: pydantic.ValidationError, path: str, names: Collection[str] = (), shown: Collection[str] | None = None
+) -> list[Problem]:
     """Each of pydantic's errors as a problem.
 
     Args:
         error: of a value that does not fit. path: of the value; those of its fields are behind it.
         names: of the fields there are, for who gave others.
+        shown: the fields of which it is shown what they were given, where others may hold secrets; all by default.
     """
-    return [_told(item, path, names) for item in error.errors(include_url=False)]
+    return [_told(item, path, names, shown) for item in error.errors(include_url=False)]
 
 
-def _told(item: Any, path: str, names: Collection[str]) -> Problem:
+def _told(item: Any, path: str, names: Collection[str], shown: Collection[str] | None) -> Problem:
     code, message = "params", item["msg"]
     if item["type"] == "extra_forbidden":
         code, message = "unknown", no_such_field(str(item["loc"][-1]), names if len(item["loc"]) == 1 else ())
     elif item["type"] == "missing":
         code = "required"
-    else:
+    elif item["type"] != "secret" and (shown is None or (item["loc"] and item["loc"][0] in shown)):
         message = f"{message}, not {_shown(item.get('input'))}"
     return Problem(code, message, field=".".join(filter(None, [path, *map(str, item["loc"])])))
 
@@ -58,5 +62,5 @@ def refused(subject: str, problems: Sequence[Problem]) -> ParamsError:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = MASKS.text(repr(value))  # before it is cut: of a part of a secret nobody can tell what it is
     return text if len(text) <= 60 else text[:57] + "..."

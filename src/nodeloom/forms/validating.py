@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from ..errors import Problem
 from .params import depends
+from .secret_places import secret_fields
 from .shown import shown_of
 from .telling import refused, told
 
@@ -74,14 +75,17 @@ def _standing(model: type[pydantic.BaseModel], values: Any, subject: str, skip: 
 def problems_from(
     error: pydantic.ValidationError, model: type[pydantic.BaseModel], subject: str, skip: frozenset[str]
 ) -> list[Problem]:
-    """Each of pydantic's errors as a problem with its field path."""
+    """Each of pydantic's errors as a problem with its field path; of a field with secrets, without what was given."""
+    secret = secret_fields(model)
+    shown = frozenset(model.model_fields) - secret if secret else None
     problems: list[Problem] = []
-    for problem, place in zip(told(error, "params", model.model_fields), _places(error), strict=True):
-        if skip and (not place or str(place[0]) in skip):
+    for problem, (kind, place) in zip(told(error, "params", model.model_fields, shown), _places(error), strict=True):
+        final = kind == "secret"  # no template gives one, so it is wrong whatever the others will be (12.1)
+        if skip and not final and (not place or str(place[0]) in skip):
             continue
         problems.append(replace(problem, code="params", node=subject))
     return problems
 
 
-def _places(error: pydantic.ValidationError) -> list[tuple[int | str, ...]]:
-    return [item["loc"] for item in error.errors(include_url=False, include_context=False, include_input=False)]
+def _places(error: pydantic.ValidationError) -> list[tuple[str, tuple[int | str, ...]]]:
+    return [(item["type"], item["loc"]) for item in error.errors(include_url=False, include_context=False, include_input=False)]

@@ -168,6 +168,8 @@ def _packed(value: Any, path: tuple[Any, ...]) -> Any:
     if kind in _STRUCT_CODE:
         fields = [_packed(getattr(value, name), (*path, name)) for name in kind.__struct_fields__]
         return _tag(_STRUCT_CODE[kind], fields)
+    if hasattr(kind, "as_reference"):  # a secret, of which the name is stored, and no value
+        return _packed(value.as_reference(), path)
     raise NotStorable(
         f"{_words(path)} is a {kind.__module__}.{kind.__qualname__}, which cannot be stored: return plain data "
         f"(text, numbers, bytes, dates, lists, tuples, sets, mappings) instead"

@@ -173,6 +173,8 @@ def _validator(
     def check(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         import pydantic
 
+        from ..forms.secret_places import holds_secret
+
         checked = dict(inputs)
         problems: list[Problem] = []
         for key in inputs.keys() & types.keys():
@@ -183,7 +185,7 @@ def _validator(
                 checked[key] = adapters[key].validate_python(inputs[key])
             except pydantic.ValidationError as error:
                 first = error.errors(include_url=False)[0]
-                reason = f"{first['msg']}, not {inputs[key]!r}"
+                reason = first["msg"] if holds_secret(types[key]) else f"{first['msg']}, not {inputs[key]!r}"
                 problems.append(Problem("inputs", reason, field=".".join(["inputs", key, *map(str, first["loc"])])))
         if problems:
             lines = "".join(f"\n  - {problem}" for problem in problems)
