@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import RemoteError, RunCancelled, RunFailed, StepError
+from ..model.masks import MASKS
 from ..model.run import RunResult
 from ..model.values import EMPTY
 from .origin import home_module
@@ -26,7 +27,7 @@ _log = logging.getLogger("nodeloom.processes")
 
 
 def tell(error: BaseException, node_id: str) -> dict[str, Any]:
-    """An exception as plain data: its classes, message, arguments, attributes, notes and traceback."""
+    """An exception as plain data: its classes, message, arguments, attributes, notes and traceback, secrets masked."""
     if isinstance(error, asyncio.CancelledError):
         error = asyncio.CancelledError(*error.args).with_traceback(error.__traceback__)
     elif not isinstance(error, Exception):
@@ -46,6 +47,7 @@ def tell(error: BaseException, node_id: str) -> dict[str, Any]:
     if isinstance(error, RunFailed | RunCancelled):
         result = error.result
         told["run"] = (result.run_id, result.status, result.steps, result.error, result.errors)
+    told = MASKS.data(told)
     return {name: value for name, value in told.items() if is_plain(value)}
 
 

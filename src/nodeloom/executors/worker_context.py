@@ -10,6 +10,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 from ..errors import NotStorable, StepError
 from ..model.codec import decode_value, encode_value
+from ..model.masks import MASKS
 from ..model.plan import Plan
 from ..model.run import Run, Step
 from ..model.values import EMPTY, Values
@@ -89,7 +90,7 @@ class WorkerLive(Live):
     def emit(self, type: EventType, ctx: object = None, **data: Any) -> None:
         """Tell whoever watches, if anybody does."""
         if self.sent.parts["watched"]:
-            self.sent.event(type, data)
+            self.sent.event(type, MASKS.data(data))
 
 
 class WorkerContext(Context, frozen=True):
@@ -223,4 +224,6 @@ def _fields_of(record: logging.LogRecord, formatter: logging.Formatter) -> dict[
     """A record as plain data; what is not is told by its representation."""
     fields = {name: value if is_plain(value) else repr(value) for name, value in vars(record).items()}
     error = formatter.formatException(record.exc_info) if record.exc_info else record.exc_text
-    return {**fields, "msg": record.getMessage(), "args": None, "exc_info": None, "exc_text": error}
+    plain = {**fields, "msg": record.getMessage(), "args": None, "exc_info": None, "exc_text": error}
+    masked: dict[str, Any] = MASKS.data(plain)
+    return masked

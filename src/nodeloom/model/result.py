@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ..errors import RunFailed
 from .branches import outputs_of, state_of
+from .masks import MASKS
 from .order import in_order
 from .plan import Plan
 from .run import ErrorInfo, Failure, Run, RunResult
@@ -51,7 +52,7 @@ def _failures(run: Run) -> list[Failure]:
 
 
 def error_info(error: BaseException, node: str) -> ErrorInfo:
-    """An exception as data. Of a graph inside a graph, what failed inside it is what failed."""
+    """An exception as data, secrets masked. Of a graph inside a graph, what failed inside it is what failed."""
     names: list[str] = []
     for each in type(error).__mro__[:-1]:
         names += [each.__name__, f"{each.__module__}.{each.__qualname__}"]
@@ -63,7 +64,7 @@ def error_info(error: BaseException, node: str) -> ErrorInfo:
     return ErrorInfo(
         type(error).__name__,
         code if isinstance(code, str) else _snake(type(error).__name__),
-        str(error),
+        MASKS.text(str(error)),
         node,
         bool(getattr(error, "retryable", False)),
         tuple(dict.fromkeys(names)),

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ..errors import DefinitionError
 from ..model.branches import outputs_of, state_of
+from ..model.masks import MASKS
 from ..model.run import Step, digest
 from ..model.values import Values, lend
 from .latest import Latest
@@ -328,8 +329,8 @@ class StepLog(logging.LoggerAdapter[logging.Logger]):
     """A logger whose records carry the fields of a step, beside those the author gives as `extra`."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Put the step's fields beside the author's."""
-        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **(self.extra or {})}}
+        """Put the step's fields beside the author's, in which secrets are masked."""
+        return msg, {**kwargs, "extra": {**MASKS.data(kwargs.get("extra") or {}), **(self.extra or {})}}
 
 
 def log_fields(ctx: Context) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar
 
+from ..model.masks import MASKS
 from ..model.plan import Plan
 from ..model.run import ErrorInfo, Run, RunResult
 from ..model.values import EMPTY, Values
@@ -153,6 +154,7 @@ class Live:
         self.seq += 1
         node = data.pop("node", None) if ctx is None else ctx.node_id
         step_id, attempt = (None, None) if ctx is None else (ctx.step_id, ctx.attempt)
+        data = MASKS.data(data)
         try:
             self.watch(Event(type, self.seq, time.time(), self.run.id, node, step_id, attempt, data))
         except Exception:  # watchers observe

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from ..errors import DefinitionError, FrozenDefinition
 from ..model.batch import Batch, spelt_twice
 from ..model.edge import EdgeCondition, Quorum
+from ..model.masks import MASKS
 from ..model.plan import NodeSpec
 from ..model.values import Values
 from .by_itself import RunsByItself
@@ -318,7 +319,7 @@ class Node(RunsByItself, HasForm, Wirable):
         ctx = current_context()
         known = log_fields(ctx) if ctx is not None else {}
         text = " ".join([message, *(f"{key}={value!r}" for key, value in fields.items())])
-        logging.getLogger(self.identifier).info(text, extra={**known, "fields": fields})
+        logging.getLogger(self.identifier).info(text, extra={**known, "fields": MASKS.data(fields)})
 
 
 def _written(cls: type[Node]) -> tuple[str, Any] | None:

@@ -18,6 +18,7 @@ from ..model.advance import advance, error_info, first_failure, result_of, stop
 from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
 from ..model.values import EMPTY, Values, freeze
 from ..nodes.context import Context, Live, Walk
+from ..nodes.scrubbing import scrubbed
 from .pausing import Pausable
 
 __all__ = ["GraphRun", "checked"]
@@ -124,7 +125,7 @@ class GraphRun(Pausable):
         try:
             return replace(result_of(self._plan, self._run), status="cancelled", output=EMPTY)
         except Exception as failure:  # in a reducer of the author's
-            self._live.exceptions.append((error_info(failure, ""), failure))
+            self._live.exceptions.append((error_info(failure, ""), scrubbed(failure)))
             return RunResult(self._run.id, "cancelled", EMPTY, EMPTY, EMPTY, self._run.steps)
 
     def _with_output(self, result: RunResult) -> RunResult:
@@ -140,7 +141,7 @@ class GraphRun(Pausable):
     def _broken(self, result: RunResult, error: Exception) -> RunResult:
         """The result of a run that failed on its own account, not in a step."""
         info = error_info(error, "")
-        self._live.exceptions.append((info, error))
+        self._live.exceptions.append((info, scrubbed(error)))
         return replace(result, status="failed", error=info, errors=(info,))
 
     async def _follow(self, walk: Walk, step: Step, task: asyncio.Task[Any]) -> None:
