@@ -7,7 +7,7 @@ import inspect
 import logging
 import os
 import weakref
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -31,6 +31,7 @@ from .nodes.node import Node
 from .resources.background import Background
 from .resources.named import NamedResources
 from .resources.pools import Pools
+from .resources.secrets import Secrets, Source
 from .resources.threads import ThreadPool
 from .runners.batch import batched, settings_of_call
 from .runners.batch_run import Each
@@ -77,6 +78,8 @@ class Engine(Lifecycle):
         workers: pools of worker processes by name and size; `default` has one for each processor.
         resources: what steps share, by name: functions that give an async context manager, as `sql(url)` or
             `http(per_host=10)` do.
+        secrets: where the values of secrets come from: the path of a secrets file, what has a method `get(name)`, or a
+            list of these; by default the environment, then the file that NODELOOM_SECRETS_FILE names.
         limits: where policies keep what they share by key: this process by default, or a server as `RedisLimits(url)`.
         file_roots: the folders that file nodes may touch; the working directory by default.
         grace: seconds that a cancelled step on a thread is given to return.
@@ -101,6 +104,7 @@ class Engine(Lifecycle):
         pools: Mapping[str, int] | None = None,
         workers: Mapping[str, int] | None = None,
         resources: Mapping[str, Any] | None = None,
+        secrets: Source | Sequence[Source | str | Path] | str | Path | None = None,
         limits: Limits | None = None,
         file_roots: list[str | Path] | None = None,
         grace: float = 5.0,
@@ -111,6 +115,7 @@ class Engine(Lifecycle):
         self._resources = NamedResources(resources, grace=grace)
         self._background = Background(self.offload, grace=grace)
         self._shared = MemoryShared()
+        self.secrets = Secrets(secrets)
         self._limits = limits
         self._asker: Asker | None = None
         self._metrics = AllMetrics()

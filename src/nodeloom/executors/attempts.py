@@ -17,11 +17,13 @@ from ..nodes.memory import Memory
 from ..nodes.node import Node
 from .calls import Call, Pools, call_of
 from .metrics import Metrics
+from .sealed import Sealed
 
 if TYPE_CHECKING:
     from ..forms.asking import Asker
     from ..forms.form import Form
     from ..policies.policy import Handler, Limits
+    from ..resources.secrets import Secrets
     from .process import WorkerCall
 
 __all__ = ["AttemptServices", "Attempts"]
@@ -35,6 +37,9 @@ class AttemptServices(Pools, Protocol):
 
     @property
     def asker(self) -> Asker: ...
+
+    @property
+    def secrets(self) -> Secrets: ...
 
     def metrics_of(self, graph: str, node: Node) -> Metrics: ...
 
@@ -54,7 +59,20 @@ class Attempts:
         plain: a step may call `work` directly, for there is nothing around it.
     """
 
-    __slots__ = ("_form", "_guarded", "_lent", "_metrics", "_node", "_services", "_template", "call", "chain", "plain")
+    __slots__ = (
+        "_form",
+        "_given",
+        "_guarded",
+        "_lent",
+        "_metrics",
+        "_node",
+        "_sealed",
+        "_services",
+        "_template",
+        "call",
+        "chain",
+        "plain",
+    )
 
     call: Call
     chain: Call
@@ -73,16 +91,22 @@ class Attempts:
         self._services = services
         self._metrics = services.metrics_of(plan.name, node)
         known = (*PARAM_NAMES, *names)
-        self._template = compile_template(rendered_params(node), known, "params")
+        texts = rendered_params(node)
+        self._sealed = Sealed.of(node, place.id)
+        self._given = node.given if self._sealed is None else self._sealed.given
+        self._template = compile_template({name: self._given[name] for name in texts}, known, "params")
         self._lent = _containers(node.params)
         self._form = _form_that_asks(node)
-        self.call = call_of(node, services, place.id)
+        sent = None
+        if self._sealed is not None and node.isolation == "process":
+            sent = self._sealed.sent(services.secrets)
+        self.call = call_of(node, services, place.id, sent)
         # Whoever comes after a failure, be it another attempt or a node that handles the error, begins from before it.
         self._guarded = bool(node.policies or place.errors) if policies is None else bool(policies)
         around = node.policies if policies is None else policies
         self.chain = self._chain(around, place.id, plan.name, known) if around else self.once
-        around_it = self._guarded or node.memory or self._lent
-        self.plain = not (around_it or self._template is not None or self._form is not None)
+        bare = self._template is None and self._sealed is None and self._form is None
+        self.plain = bare and not (self._guarded or node.memory or self._lent)
 
     def _chain(self, policies: Sequence[Any], node_id: str, graph: str, names: tuple[str, ...]) -> Handler:
         from ..policies.chain import chain  # here, for a graph without policies loads none
@@ -106,7 +130,16 @@ class Attempts:
             return await self.chain(ctx.having(own_memory=Memory(kept)))
 
     async def with_params(self, ctx: Context) -> Context:
-        """The context with the params of this step: templates filled in, validated, and what is derived computed."""
+        """The context with the params of this step: filled in, validated, derived (12.1), secrets resolved (12.3)."""
+        ctx = await self._whole(ctx)
+        if self._sealed is None:
+            return ctx
+        params = self._sealed.opened(ctx.params, self._services.secrets, rendered=self._template is not None)
+        # A worker process resolves them itself. They are resolved here as well, to be masked in what it gives.
+        return ctx if self._node.isolation == "process" else ctx.having(params=params)
+
+    async def _whole(self, ctx: Context) -> Context:
+        """The context with params that are filled in and validated, and what is derived of them."""
         ctx = self._filled_in(ctx)
         if self._form is None:
             return ctx
@@ -127,7 +160,7 @@ class Attempts:
         if self._template is not None:
             rendered = self._template.render(ctx.scope())
             # What an item's params are made of, other items' are made of too (8.4).
-            values = {**node.given, **(rendered if ctx.own is None else owned(rendered))}
+            values = {**self._given, **(rendered if ctx.own is None else owned(rendered))}
             return ctx.having(params=_validated(node, values, ctx.node_id))
         if self._lent:
             own = {name: owned(getattr(node.params, name)) for name in self._lent}

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..errors import DefinitionError, OutputError
+from ..model.masks import MASKS
 from ..model.values import Values
 from ..nodes.context import Context, Walk
 from ..nodes.node import Node
@@ -14,6 +15,7 @@ from ..resources.threads import ThreadPool
 
 if TYPE_CHECKING:
     from ..resources.processes import ProcessPool
+    from ..resources.secrets import Sent
 
 __all__ = ["Call", "Pools", "call_of", "of_state", "shortened"]
 
@@ -28,12 +30,16 @@ class Pools(Protocol):
     def processes(self, name: str) -> ProcessPool: ...
 
 
-def call_of(node: Node, pools: Pools, node_id: str) -> Call:
-    """How `work` is called: directly, on the loop without a wait, on a thread, in a process, or chunk by chunk."""
+def call_of(node: Node, pools: Pools, node_id: str, secrets: Sent | None = None) -> Call:
+    """How `work` is called: directly, on the loop without a wait, on a thread, in a process, or chunk by chunk.
+
+    Args:
+        node: the definition. pools: the engine's. node_id: its place. secrets: where a process finds its secrets.
+    """
     if node.isolation == "process":
         from .process import WorkerCall
 
-        return WorkerCall(node, pools.processes(node.pool), node_id)
+        return WorkerCall(node, pools.processes(node.pool), node_id, secrets)
     work = getattr(node, node.spelling)
     signature = type(node).signature
     if node.spelling in node.__dict__:  # replaced on the instance, as a test does
@@ -134,5 +140,5 @@ def _threaded(run: Callable[[Context], Any], pool: ThreadPool, node_id: str) -> 
 
 def shortened(value: Any) -> str:
     """A value as a message shows it."""
-    text = repr(value)
+    text = MASKS.text(repr(value))  # before it is cut: of a part of a secret nobody can tell what it is
     return text if len(text) <= 80 else text[:77] + "..."

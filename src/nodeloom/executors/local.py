@@ -22,9 +22,11 @@ from ..model.values import EMPTY, Values, freeze
 from ..model.ways import Way
 from ..nodes.context import Context, Live, Walk
 from ..nodes.node import Node
+from ..nodes.scrubbing import scrubbed
 from .attempts import Attempts, AttemptServices
 from .calls import Call, of_state, shortened
 from .routing import Choose, choice_of, nowhere, sends_of
+from .sealed import sealed_fields, unsealed
 
 __all__ = [
     "Around",
@@ -90,6 +92,7 @@ class Executable:
         "_error_hook",
         "_finish_hook",
         "_metrics",
+        "_sealed",
         "_starts",
         "node",
         "place",
@@ -111,6 +114,7 @@ class Executable:
         self._error_hook = type(node).error_hook
         starts = type(node).on_start is not Node.on_start or type(node).on_stop is not Node.on_stop
         self._starts = starts and node.isolation != "process"  # there each worker starts it
+        self._sealed = sealed_fields(node) if self._starts else frozenset[str]()
 
     def quick(self) -> Quick | None:
         """What a runner needs to perform the node's steps itself; None where there is more to do around them."""
@@ -128,7 +132,7 @@ class Executable:
         walk.context = ctx = Context(step, walk, self.node, self.node.params)
         if self._starts and not self.services.is_started(self.node):
             try:
-                await self.services.start_node(self.node, ctx)
+                await self.services.start_node(self.node, self._unsealed(ctx))
             except (Exception, asyncio.CancelledError) as error:  # a node that cannot start fails the run (6.1)
                 if was_cancelled(error):
                     raise
@@ -149,6 +153,12 @@ class Executable:
                 await self._hook(ctx, "on_finish", self._finish_hook, _done(outcome))
         self._tell(walk.context or ctx, outcome, clock() - started)  # of the attempt that was the last
         return outcome
+
+    def _unsealed(self, ctx: Context) -> Context:
+        """What `on_start` sees: the node's own params, their secrets resolved as those of a step."""
+        if not self._sealed:
+            return ctx
+        return ctx.having(params=unsealed(ctx.params, self._sealed, self.services.secrets))
 
     async def _hook(self, ctx: Context, name: str, hook: Callable[..., Any] | None, *arguments: Any) -> None:
         """Call a hook; its failure is recorded and changes nothing (6.1)."""
@@ -193,7 +203,7 @@ class Executable:
     def misrouted(self, step: Step, live: Live, outputs: Values, error: Exception) -> Failed:
         """A completed step whose way on cannot be told: no edge catches that, and nothing is retried (2.3)."""
         info = error_info(error, self.place.id)
-        live.exceptions.append((info, error))
+        live.exceptions.append((info, scrubbed(error)))
         return Failed(step, info, fatal=True, outputs=outputs)
 
     def _outputs(self, result: Any) -> Values:
@@ -215,7 +225,7 @@ class Executable:
         info = error_info(error, self.place.id)
         taken = () if fatal else self.plan.caught(self.place, info.names)
         if not taken:
-            live.exceptions.append((info, error))
+            live.exceptions.append((info, scrubbed(error)))
         return Failed(step, info, taken, fatal)
 
 

@@ -10,7 +10,7 @@ import contextvars
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NotStorable, StartFailed, StepError
 from ..model.codec import decode_value, encode_value
@@ -22,6 +22,9 @@ from ..resources.processes import ProcessPool
 from ..resources.worker_process import Worker
 from .failures import rebuild
 from .parcel import Parcel, plain_params, unfit
+
+if TYPE_CHECKING:
+    from ..resources.secrets import Sent
 
 __all__ = ["WorkerCall"]
 
@@ -39,14 +42,15 @@ class WorkerCall:
     """How `work` is called in a worker process: `await call(ctx)`. Cancelling it kills the worker.
 
     Args:
-        node: the definition. pool: the workers. node_id: its place.
+        node: the definition. pool: the workers. node_id: its place. secrets: where a worker finds those in its params.
 
     Raises:
         DefinitionError: another process cannot import its type, or its params cannot be sent.
     """
 
-    def __init__(self, node: Node, pool: ProcessPool, node_id: str) -> None:
+    def __init__(self, node: Node, pool: ProcessPool, node_id: str, secrets: Sent | None = None) -> None:
         self._node = node
+        self._more = {} if secrets is None else {"secrets": secrets}
         self._pool = pool
         self._node_id = node_id
         self._parcel = Parcel.of(node, node_id)
@@ -109,7 +113,7 @@ class WorkerCall:
             what went wrong there.
         """
         ticket = next(_tickets)
-        message = {**_message(self._node, ctx), **more, "key": self._parcel.key, "ticket": ticket}
+        message = {**_message(self._node, ctx), **self._more, **more, "key": self._parcel.key, "ticket": ticket}
         try:
             encoded = encode_value(message)
         except (NotStorable, ValueError) as error:

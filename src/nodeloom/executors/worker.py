@@ -28,6 +28,7 @@ from ..resources.threads import ThreadPool
 from .calls import Call, call_of, shortened
 from .failures import tell
 from .parcel import unfit, unpack
+from .sealed import sealed_fields, unsealed
 from .worker_context import LogForwarder, Sent, WorkerContext, make_context
 
 __all__ = ["main"]
@@ -187,7 +188,17 @@ def _driven(work: Awaitable[Any]) -> Any:
 
 
 def _params_of(node: Node, call: dict[str, Any]) -> Any:
-    """The params of this step; containers are the step's own, for the node is used again (1.1)."""
+    """The params of this step, their secrets resolved in this process (12.3)."""
+    params = _own_params(node, call)
+    if "secrets" not in call:
+        return params
+    from ..resources.secrets import Secrets
+
+    return unsealed(params, sealed_fields(node), Secrets.received(call["secrets"]))
+
+
+def _own_params(node: Node, call: dict[str, Any]) -> Any:
+    """The params as they were sent; containers are the step's own, for the node is used again (1.1)."""
     if "params" in call:
         if node.params_model is None:
             return Values(call["params"])
