@@ -7,7 +7,7 @@ import pytest
 
 import nodeloom
 
-COMMANDS = ("run", "validate", "draw", "nodes", "new", "demo")
+COMMANDS = ("run", "validate", "draw", "nodes", "new", "demo", "secrets")
 
 
 def test_the_version_is_the_packages(cli):
@@ -39,13 +39,16 @@ def test_help_says_how_a_value_is_read(cli):
     ("words", "message"),
     [
         (["rnu"], "no command 'rnu'; did you mean 'run'?"),
-        (["zzz"], "no command 'zzz'; there are: run, validate, draw, nodes, new, demo"),
+        (["zzz"], "no command 'zzz'; there are: run, validate, draw, nodes, new, demo, secrets"),
         (["--nope"], "no command '--nope'"),
         (["run"], "TARGET"),
         (["run", "a", "--max-stps", "3"], "--max-stps. Did you mean --max-steps?"),
         (["run", "a", "--max-steps"], "--max-steps requires an argument"),
         (["validate", "a", "b"], "'b' is more than the command takes"),
         (["new"], "PROJECT"),
+        (["secrets", "sett"], "no command 'sett'; did you mean 'set'?"),
+        (["secrets", "zzz"], "no command 'zzz'; there are: set, list, remove, key"),
+        (["secrets", "set"], "NAME"),
     ],
 )
 def test_wrong_words_are_a_paragraph_with_the_nearest_match_and_2(cli, words, message):

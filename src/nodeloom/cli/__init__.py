@@ -1,4 +1,4 @@
-"""The command line: `nodeloom run`, `validate`, `draw`, `nodes`, `new`, `demo`."""
+"""The command line: `nodeloom run`, `validate`, `draw`, `nodes`, `new`, `demo`, `secrets`."""
 
 from __future__ import annotations
 

@@ -123,6 +123,50 @@ def demo(
     return run_demo(out, quiet)
 
 
+secrets = App(name="secrets", help="Keep secrets in an encrypted file; values are never shown.", help_epilogue="")
+app.command(secrets)
+
+Name = Annotated[str, Parameter(help="What a param names it by.")]
+File = Annotated[
+    Path | None,
+    Parameter(
+        metavar="FILE", help="The secrets file; by default what NODELOOM_SECRETS_FILE says, or .nodeloom/secrets.json."
+    ),
+]
+
+
+@secrets.command(name="set")
+def secrets_set(name: Name, /, *, file: File = None) -> int:
+    """Keep a value: it is asked for and not shown, or read from standard input."""
+    from .secrets import set_command
+
+    return set_command(name, file)
+
+
+@secrets.command(name="list")
+def secrets_list(*, file: File = None) -> int:
+    """List the names of what is kept."""
+    from .secrets import list_command
+
+    return list_command(file)
+
+
+@secrets.command(name="remove")
+def secrets_remove(name: Name, /, *, file: File = None) -> int:
+    """Forget a secret."""
+    from .secrets import remove_command
+
+    return remove_command(name, file)
+
+
+@secrets.command(name="key")
+def secrets_key(*, file: File = None) -> int:
+    """Make the key file that secrets are encrypted with, for you alone to read."""
+    from .secrets import key_command
+
+    return key_command(file)
+
+
 def invoke(arguments: list[str] | None = None) -> int:
     """Run the command the arguments name; whatever goes wrong becomes a paragraph and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -149,7 +193,7 @@ def _call(words: list[str]) -> int:
             result_action="return_value",
         )
     except CycloptsError as error:
-        return fail(usage_of(error, words), WRONG, error)
+        return fail(usage_of(error, words), WRONG, error if "secrets" not in words else None)
     except BrokenPipeError:
         raise
     except SystemExit as error:

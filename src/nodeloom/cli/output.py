@@ -16,6 +16,8 @@ from uuid import UUID
 
 import msgspec
 
+from ..model.masks import MASKS
+
 __all__ = ["jsonable", "write_json", "write_line"]
 
 DEEPEST = 200
@@ -52,6 +54,8 @@ def _key(key: Any) -> str:
 def _object(value: Any, depth: int) -> Any:
     if isinstance(value, Enum):
         return jsonable(value.value, depth + 1)
+    if hasattr(type(value), "as_reference"):  # a secret
+        return value.as_reference()
     if isinstance(value, str | int):  # a subclass of either
         return str(value) if isinstance(value, str) else int(value)
     if isinstance(value, datetime | date | time):
@@ -78,13 +82,13 @@ def _fields(value: Any) -> Any:
 
 
 def write_json(value: Any, stream: TextIO) -> None:
-    """Print the value as JSON that people can read."""
-    _write(jsonable(value), stream, indent=2)
+    """Print the value as JSON that people can read, secrets masked."""
+    _write(MASKS.data(jsonable(value)), stream, indent=2)
 
 
 def write_line(value: Any, stream: TextIO) -> None:
-    """Print the value as one line of JSON, at once."""
-    _write(jsonable(value), stream, indent=None)
+    """Print the value as one line of JSON, at once, secrets masked."""
+    _write(MASKS.data(jsonable(value)), stream, indent=None)
     stream.flush()
 
 

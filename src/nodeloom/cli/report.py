@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import GraphError, NodeloomError, Problem, RunFailed
+from ..model.masks import MASKS
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -47,6 +48,7 @@ _INSTALLED = tuple(
     str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 _CANNOT_WRITE = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
+SETTING = "secrets set takes a NAME and --file FILE; the value is no word of the command: it is typed or piped in"
 _traceback: list[bool] = []
 
 
@@ -68,13 +70,13 @@ def fail(message: str, code: int, error: BaseException | None = None) -> int:
     """Print a paragraph on standard error, and give the code back."""
     if error is not None and wants_traceback():
         show_error(error)
-    print(f"nodeloom: {harmless(message)}", file=sys.stderr)
+    print(f"nodeloom: {MASKS.text(harmless(message))}", file=sys.stderr)
     return code
 
 
 def show_error(error: BaseException) -> None:
     """Print the whole traceback."""
-    traceback.print_exception(error)
+    print(MASKS.text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
 
 
 def harmless(text: str) -> str:
@@ -202,7 +204,8 @@ def usage_of(error: CycloptsError, words: list[str]) -> str:
     """A usage error in our words, with the nearest match."""
     chain = list(error.command_chain or ())
     command = " ".join(["nodeloom", *chain])
-    message = _usage_message(error, words)
+    # What is wrong there may be the value of a secret, in a place where it would be kept by a shell's history.
+    message = SETTING if chain == ["secrets", "set"] else _usage_message(error, words)
     return f"{message}\n  {command} --help lists what there is"
 
 
@@ -211,7 +214,7 @@ def _usage_message(error: CycloptsError, words: list[str]) -> str:
 
     if isinstance(error, UnknownCommandError):
         word = (error.unused_tokens or words or ["?"])[0]
-        return f"no command {word!r}{_nearest_command(word)}"
+        return f"no command {word!r}{_nearest_command(word, error.command_chain or ())}"
     if isinstance(error, UnusedCliTokensError):
         left = " ".join(error.unused_tokens or [])
         return f"{left!r} is more than the command takes"
@@ -219,7 +222,9 @@ def _usage_message(error: CycloptsError, words: list[str]) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _nearest_command(word: str) -> str:
-    commands = ("run", "validate", "draw", "nodes", "new", "demo")
+def _nearest_command(word: str, chain: Sequence[str]) -> str:
+    commands = ["run", "validate", "draw", "nodes", "new", "demo", "secrets"]
+    if "secrets" in chain:
+        commands = ["set", "list", "remove", "key"]
     near = difflib.get_close_matches(word, commands, 1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(commands)}"
