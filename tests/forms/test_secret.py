@@ -241,6 +241,39 @@ def test_a_document_holds_references() -> None:
     assert again.to_document() == document
 
 
+def test_a_document_holds_references_beside_templates() -> None:
+    registry = Registry()
+    registry.register(Send)
+    graph = Graph(Send(api_key=Secret("a"), attempts="{{ run.inputs.n }}"), name="g")
+    document = graph.to_document()
+    assert document["nodes"]["send"]["params"] == {"api_key": {"$secret": "a"}, "attempts": "{{ run.inputs.n }}"}
+    assert Graph.from_document(document, registry).to_document() == document
+
+
+def test_a_secret_where_none_is_declared_is_not_saved() -> None:
+    class Loose(Params):
+        extra: Any = None
+
+    class Take(Node):
+        identifier = "test.take"
+
+        async def work(self, params: Loose):
+            return {}
+
+    class Own(Node):
+        identifier = "test.own"
+
+        def __init__(self, token: Any, **settings: Any) -> None:
+            super().__init__(params={"token": token}, **settings)
+
+        async def work(self):
+            return {}
+
+    for each in (Take(extra={"deep": [Secret("a")]}), Own(Secret("a"))):
+        with pytest.raises(NodeloomError, match=r"params\.(extra|token): it holds a secret, .* of type Secret only"):
+            Graph(each, name="g").to_document()
+
+
 def test_a_document_with_a_text_for_a_secret_is_refused_without_showing_it() -> None:
     registry = Registry()
     registry.register(Send)

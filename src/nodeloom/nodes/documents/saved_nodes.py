@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ...errors import NodeloomError, Problem
+from ...forms.secret_places import secret_fields, secrets_in
 from ..node import RESERVED, Node
 from ..registry import Registry
 from .catalogue import loaded_type
@@ -59,15 +60,26 @@ def _is_in(catalogue: Registry, kind: type[Node]) -> bool:
 def _params(node: Node) -> dict[str, Any]:
     kind = type(node)
     if kind.__init__ is not Node.__init__:
-        return cast("dict[str, Any]", plain(_arguments(node)))
+        arguments = _arguments(node)
+        _refuse_undeclared(arguments, node)
+        return cast("dict[str, Any]", plain(arguments))
     for name in node.__dict__:
         if name not in _PLAIN_NODE:
             what = f"{name!r} was set on the node after it was made; a document keeps params and settings only"
             raise NotPlain(what, "")
+    _refuse_undeclared(node.given, node)
     try:
         return cast("dict[str, Any]", plain(node.given))
     except NotPlain as error:
         return _dumped(node, error)
+
+
+def _refuse_undeclared(given: Mapping[str, Any], node: Node) -> None:
+    """A secret where none is declared: what a document holds of it would be read as a mapping."""
+    declared = secret_fields(node.params_model)
+    for name, value in given.items():
+        if name not in declared and next(secrets_in(value), None) is not None:
+            raise NotPlain("it holds a secret, which a document keeps in a param of type Secret only", f".{name}")
 
 
 def _dumped(node: Node, error: NotPlain) -> dict[str, Any]:
