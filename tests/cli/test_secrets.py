@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nodeloom.cli.report import fail
 from nodeloom.model.masks import MASKS
 from nodeloom.resources.secrets import SecretsFile
 
@@ -163,6 +164,12 @@ def test_the_real_command_shows_no_value_either(kept, command, project):
     shown += [each.read_bytes().decode("latin-1") for each in project.rglob("*") if each.is_file()]
     assert all("[secret mail_key]" in each for each in shown[:2])
     assert not any("canary" in each for each in shown)
+
+
+def test_a_paragraph_of_any_error_is_masked(capsys):
+    MASKS.remember("mail_key", CANARY)
+    assert fail(f"it is {CANARY}", 1, ValueError(CANARY)) == 1
+    assert capsys.readouterr().err == "nodeloom: it is [secret mail_key]\n"
 
 
 def test_a_text_in_a_document_is_refused_and_not_shown(cli, project):

@@ -29,6 +29,7 @@ from nodeloom import (
 )
 from nodeloom.cli.output import write_json, write_line
 from nodeloom.errors import StepError
+from nodeloom.executors.worker_context import LogForwarder
 from nodeloom.model.codec import encode_value
 from nodeloom.model.masks import MASKS
 from nodeloom.model.result import error_info
@@ -84,7 +85,6 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Iter
     made = Written(tmp_path)
     handlers = [logging.StreamHandler(made.log), logging.StreamHandler(made.log)]
     handlers[0].setFormatter(Everything("%(name)s %(levelname)s %(message)s"))
-    handlers[0].addFilter(StepFilter())
     root, level = logging.getLogger(), logging.getLogger().level
     for handler in handlers:
         root.addHandler(handler)
@@ -218,9 +218,14 @@ async def test_another_param_that_is_refused_for_the_value(written: Written) -> 
 
 async def test_items_that_are_none(written: Written) -> None:
     begin = Talkative(token=Secret("canary"))
-    begin >> Use(token=Secret("canary"), batch=Batch(items="{{ state.value }}"))
+
+    @node
+    async def longer(inputs):
+        return {"long": "x" * 40 + inputs["value"]}
+
+    begin >> longer >> Use(token=Secret("canary"), batch=Batch(items="{{ state.long }}"))
     async with Engine() as engine:
-        with pytest.raises(RunFailed, match=r"\[secret canary\]") as caught:
+        with pytest.raises(RunFailed, match=r"\[secret") as caught:
             await engine.run(Graph(begin, name="g"))
         written.failure(caught.value)
 
@@ -285,6 +290,32 @@ async def test_what_is_not_in_a_step_is_masked_too(
     written.add(error_info(ValueError(CANARY), "n"))
 
 
+async def test_a_filter_of_a_handler_masks_what_else_is_on_a_record(written: Written) -> None:
+    apart = logging.getLogger("apart")
+    record = apart.makeRecord("apart", logging.INFO, "file", 1, "plain", (), None, extra={"given": [CANARY]})
+    async with Engine() as engine:
+        await engine.call(Use(token=Secret("canary")))
+    assert StepFilter().filter(record)
+    written.add(vars(record))
+
+
+async def test_a_worker_masks_what_its_own_environment_gave_it(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that it works for need not know the value that it has."""
+    use = TalkativeThread(token=Secret("canary"))
+    use.isolation = "process"
+    graph = Graph(use, name="g")
+    async with Engine(workers={"default": 1}) as engine:
+        await engine.run(graph)
+        MASKS.forget()
+        monkeypatch.setenv("NODELOOM_SECRET_CANARY", "another value")
+        events = [event async for event in engine.stream(graph, {"fails": 1})]
+        written.add(*events)
+    assert {"chunk", "progress", "run_failed"} <= {event.type for event in events}
+    assert "[secret canary] is refused" in events[-1].data["error"]["message"]
+
+
 # --- exceptions
 
 
@@ -303,6 +334,15 @@ def test_an_exception_keeps_its_class_and_what_is_no_secret() -> None:
     assert found is error
     assert str(error) == "[Errno 5] no [secret canary]: '/tmp/[secret canary]'"
     assert error.more == {"a": ["[secret canary]", 1]}  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("remembered")
+def test_a_worker_forwards_no_value_with_a_record() -> None:
+    told: list[dict[str, Any]] = []
+    apart = logging.getLogger("apart")
+    record = apart.makeRecord("apart", logging.INFO, "file", 1, "plain", (), None, extra={"given": [CANARY]})
+    LogForwarder(told.append).emit(record)
+    assert told[0]["given"] == ["[secret canary]"]
 
 
 @pytest.mark.usefixtures("remembered")
