@@ -22,8 +22,8 @@ class Auth(pydantic.BaseModel):
 class UseParams(Params):
     token: Secret = Field(label="Token")
     auth: Auth = Auth()
-    others: list[Secret] = []  # noqa: RUF012
-    by_name: dict[str, Secret] = {}  # noqa: RUF012
+    others: list[Secret] = []
+    by_name: dict[str, Secret] = {}
     url: str = ""
     extra: Any = None
 

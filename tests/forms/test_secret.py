@@ -28,7 +28,7 @@ class SendParams(Params):
     api_key: Secret = Field(label="API key")
     spare: Secret | None = None
     auth: Auth | None = None
-    keys: list[Secret] = []  # noqa: RUF012
+    keys: list[Secret] = []
     attempts: int = 1
 
 

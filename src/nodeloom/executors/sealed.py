@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DefinitionError, SecretError
 from ..expressions import compile_template
-from ..forms.secret import Secret
-from ..forms.secret_places import secret_fields, secrets_in, with_references, with_secrets
 from ..model.values import Values
 from ..nodes.node import Node
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # forms load pydantic, which nodes without params need not
+    from ..forms.secret import Secret
     from ..resources.secrets import Secrets, Sent
 
 __all__ = ["Sealed", "sealed_fields", "unsealed"]
@@ -32,6 +31,8 @@ class Sealed:
     __slots__ = ("_fields", "_node_id", "_templates", "_written", "given")
 
     def __init__(self, node: Node, fields: frozenset[str], node_id: str) -> None:
+        from ..forms.secret_places import with_references
+
         self._fields = fields
         self._node_id = node_id
         self._written: list[Secret] = []
@@ -60,6 +61,8 @@ class Sealed:
         return unsealed(params, self._fields, secrets)
 
     def _refuse_foreign(self, name: str, params: Any) -> None:
+        from ..forms.secret_places import secrets_in
+
         value = params[name] if isinstance(params, Mapping) else getattr(params, name)
         for secret in secrets_in(value, given=True):
             if not any(secret is each for each in self._written):
@@ -86,12 +89,18 @@ class Sealed:
 
 def sealed_fields(node: Node) -> frozenset[str]:
     """The params of a node in which there may be secrets: by what they are declared as, or were given."""
+    if node.params_model is None and not node.given:
+        return frozenset()
+    from ..forms.secret_places import secret_fields, secrets_in
+
     given = [name for name, value in node.given.items() if next(secrets_in(value), None) is not None]
     return secret_fields(node.params_model) | frozenset(given)
 
 
 def unsealed(params: Any, fields: frozenset[str], secrets: Secrets) -> Any:
     """Params with the values of the secrets that are in these fields."""
+    from ..forms.secret_places import with_secrets
+
     if params is None:
         return None
     if isinstance(params, Mapping):

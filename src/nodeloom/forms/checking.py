@@ -15,7 +15,7 @@ from .evaluator import Evaluator, values_of
 from .field import NOTHING, FormField
 from .form import Form
 from .option import Page
-from .telling import holds_template, no_such_field, refused, told
+from .telling import holds_template, no_such_field, refused, shown_in, told
 from .verdicts import as_text, not_among
 
 __all__ = ["Checked", "checked", "read_values", "standing_problems"]
@@ -58,7 +58,8 @@ def _as_a_whole(form: Form, evaluator: Evaluator) -> list[Problem]:
     try:
         form.model.model_validate(evaluator.values, by_name=True)
     except pydantic.ValidationError as error:
-        found = told(error, "", form.by_name)
+        shown = [field.name for field in form.fields if shown_in(field) is None]
+        found = told(error, "", form.by_name, shown if len(shown) < len(form.fields) else None)
         return [problem for problem in found if (problem.field or "").partition(".")[0] not in later]
     return []
 
@@ -106,7 +107,7 @@ def read_values(form: Form, given: Mapping[str, Any], subject: str) -> dict[str,
         try:
             values[name] = given[name] if name in later else form.by_name[name].read(given[name])
         except pydantic.ValidationError as error:
-            problems += told(error, name)
+            problems += told(error, name, shown=shown_in(form.by_name[name]))
     later |= {str(problem.field) for problem in problems}
     problems += standing_problems(form, values, "", later)
     if problems:

@@ -17,7 +17,7 @@ from .option import Page
 from .resolved import Problems, Resolved, Work
 from .resolving import Resolver
 from .state import FieldState
-from .telling import holds_template, no_such_field, told
+from .telling import holds_template, no_such_field, shown_in, told
 from .verdicts import as_text, not_among
 
 __all__ = ["Evaluator"]
@@ -237,7 +237,7 @@ class Evaluator(Resolved):
         try:
             return field.read(given), (), False
         except pydantic.ValidationError as error:
-            return given, tuple(told(error, self._path_of(field))), False
+            return given, tuple(told(error, self._path_of(field), shown=shown_in(field))), False
         except ValueError as error:
             return given, self._problem(field, "params", str(error)), False
 
@@ -294,7 +294,7 @@ class Evaluator(Resolved):
         try:
             return field.read(inside if field.rows else inside[0]), []
         except pydantic.ValidationError as error:
-            return None, told(error, self._path_of(field))
+            return None, told(error, self._path_of(field), shown=shown_in(field))
 
 
 def values_of(given: Any) -> Mapping[str, Any]:

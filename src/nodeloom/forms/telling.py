@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pydantic
 
@@ -12,7 +12,10 @@ from ..errors import ParamsError, Problem
 from ..expressions import has_template
 from ..model.masks import MASKS
 
-__all__ = ["holds_template", "no_such_field", "refused", "told"]
+if TYPE_CHECKING:
+    from .field import FormField
+
+__all__ = ["holds_template", "no_such_field", "refused", "shown_in", "told"]
 
 
 def holds_template(value: Any) -> bool:
@@ -35,6 +38,13 @@ def told(
         shown: the fields of which it is shown what they were given, where others may hold secrets; all by default.
     """
     return [_told(item, path, names, shown) for item in error.errors(include_url=False)]
+
+
+def shown_in(field: FormField) -> Collection[str] | None:
+    """What may be shown of what a field was given, as of `told`: nothing, where there are secrets in it."""
+    inner = field.form.fields if field.form is not None else ()
+    secret = "secret" in (field.type, field.item) or any(shown_in(each) is not None for each in inner)
+    return () if secret else None
 
 
 def _told(item: Any, path: str, names: Collection[str], shown: Collection[str] | None) -> Problem:

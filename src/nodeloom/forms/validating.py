@@ -88,4 +88,7 @@ def problems_from(
 
 
 def _places(error: pydantic.ValidationError) -> list[tuple[str, tuple[int | str, ...]]]:
-    return [(item["type"], item["loc"]) for item in error.errors(include_url=False, include_context=False, include_input=False)]
+    return [
+        (item["type"], item["loc"])
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    ]

@@ -7,13 +7,15 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 
 from ..errors import DefinitionError, SecretError, SecretNotFound
-from ..forms.secret import Secret
 from ..model.masks import MASKS
 from ..nodes.logs import mask_records
 from .secrets_file import SecretsFile
+
+if TYPE_CHECKING:
+    from ..forms.secret import Secret
 
 __all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "Environment", "Secrets", "SecretsFile", "Source", "default_file"]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import SecretError
-from ..forms.secret import Secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -65,6 +64,8 @@ class SecretsFile:
         Raises:
             ValueError: that is no name. SecretError: as of `get`.
         """
+        from ..forms.secret import Secret  # which loads pydantic
+
         name = Secret(name).name
         nonce = os.urandom(NONCE_BYTES)
         sealed = nonce + self._cipher(name).encrypt(nonce, value.encode(), name.encode())
