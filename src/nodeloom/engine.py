@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import os
 import weakref
@@ -38,7 +37,7 @@ from .runners.batch_run import Each
 from .runners.graph import GraphRun, checked
 from .runners.handle import RunHandle
 from .runners.left import Left
-from .runners.lifecycle import Lifecycle
+from .runners.lifecycle import Lifecycle, maybe_await
 from .stores.shared import MemoryShared
 
 if TYPE_CHECKING:
@@ -363,7 +362,7 @@ class Engine(Lifecycle):
         """Call the node's `on_start`, once for all the steps that wait for it; after a failure, again."""
         task = self._started.get(node)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._started[node] = asyncio.create_task(_maybe_await(node.on_start(ctx)))
+            task = self._started[node] = asyncio.create_task(maybe_await(node.on_start(ctx)))
             task.add_done_callback(_seen)
         await asyncio.shield(task)
 
@@ -385,14 +384,9 @@ class Engine(Lifecycle):
 
     async def _call_at_end(self, end: Callable[[], Any], what: str) -> None:
         try:
-            await _maybe_await(end())
+            await maybe_await(end())
         except Exception:  # one failing end must not keep the others from being called
             log.exception("%s failed", what)
-
-
-async def _maybe_await(value: Any) -> None:
-    if inspect.isawaitable(value):
-        await value
 
 
 async def _driven(run: GraphRun, live: Live, name: str, check: bool) -> RunResult:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ..errors import EngineClosed
 from ..nodes.context import Context, current_context
@@ -16,7 +17,7 @@ from .pausing import Pausable
 from .signals import UntilSignal
 from .under_way import UnderWay
 
-__all__ = ["Lifecycle"]
+__all__ = ["Lifecycle", "maybe_await"]
 
 log = logging.getLogger("nodeloom.engine")
 
@@ -181,3 +182,9 @@ def _seen(task: asyncio.Task[tuple[Left, ...]]) -> None:
     """Who asked for the end may have left: a failure is not 'never retrieved' then."""
     if not task.cancelled():
         task.exception()
+
+
+async def maybe_await(value: Any) -> None:
+    """Await what is to be awaited, as what a hook gave may be."""
+    if inspect.isawaitable(value):
+        await value
