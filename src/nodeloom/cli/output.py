@@ -54,7 +54,7 @@ def _key(key: Any) -> str:
 def _object(value: Any, depth: int) -> Any:
     if isinstance(value, Enum):
         return jsonable(value.value, depth + 1)
-    if hasattr(type(value), "as_reference"):  # a secret
+    if hasattr(type(value), "as_reference"):  # a secret  # pyright: ignore[reportUnknownArgumentType]
         return value.as_reference()
     if isinstance(value, str | int):  # a subclass of either
         return str(value) if isinstance(value, str) else int(value)

@@ -63,7 +63,7 @@ class Sealed:
     def _refuse_foreign(self, name: str, params: Any) -> None:
         from ..forms.secret_places import secrets_in
 
-        value = params[name] if isinstance(params, Mapping) else getattr(params, name)
+        value: Any = params[name] if isinstance(params, Mapping) else getattr(params, name)  # pyright: ignore[reportUnknownVariableType]
         for secret in secrets_in(value, given=True):
             if not any(secret is each for each in self._written):
                 raise SecretError(

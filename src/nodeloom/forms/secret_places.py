@@ -90,7 +90,7 @@ def _parts(value: Any, given: bool) -> list[Any]:
         return list(value.values())  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(value, list | tuple | set | frozenset):
         return list(cast("list[Any]", value))
-    if hasattr(type(value), "model_fields"):
+    if hasattr(type(value), "model_fields"):  # pyright: ignore[reportUnknownArgumentType]
         return [item for name, item in _fields(value) if not given or name in value.model_fields_set]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return [getattr(value, field.name) for field in dataclasses.fields(value)]
@@ -99,7 +99,8 @@ def _parts(value: Any, given: bool) -> list[Any]:
 
 def _fields(model: Any) -> list[tuple[str, Any]]:
     """The fields of a model, whatever it is when it is iterated over."""
-    declared = [(name, getattr(model, name)) for name in type(model).model_fields]
+    names: list[str] = list(type(model).model_fields)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    declared = [(name, getattr(model, name)) for name in names]
     return [*declared, *(model.model_extra or {}).items()]
 
 

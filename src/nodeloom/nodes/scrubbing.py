@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from ..errors import StepError
 from ..model.masks import MASKS
@@ -34,7 +34,7 @@ def scrubbed(error: BaseException) -> BaseException:
     return error if not shows_secret(error) else _stand_in(error)
 
 
-def masked_twin(error: E) -> BaseException:
+def masked_twin(error: BaseException) -> BaseException:
     """An exception as it is logged: itself, or where it shows a secret a copy that does not."""
     if not shows_secret(error):
         return error
@@ -82,5 +82,5 @@ def _all(error: BaseException) -> Iterator[BaseException]:
             continue
         seen[id(each)] = each
         todo += [each.__cause__, each.__context__]
-        todo += getattr(each, "exceptions", ()) if isinstance(each, BaseExceptionGroup) else ()
+        todo += cast("Any", each).exceptions if isinstance(each, BaseExceptionGroup) else ()
         yield each

@@ -33,7 +33,7 @@ def plain(value: Any, where: tuple[str | int, ...] = ()) -> Any:
         return value
     if len(where) > 64:
         raise NotPlain("it is nested too deep, or holds itself", _below(where[:3]))
-    if hasattr(type(value), "as_reference"):  # a secret
+    if hasattr(type(value), "as_reference"):  # a secret  # pyright: ignore[reportUnknownArgumentType]
         return plain(value.as_reference(), where)
     if isinstance(value, Mapping):
         return {_key(key, where): plain(below, (*where, key)) for key, below in cast("Any", value).items()}
