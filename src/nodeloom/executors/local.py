@@ -20,13 +20,14 @@ from ..model.plan import Plan, PlanNode
 from ..model.run import Completed, Failed, Outcome, Send, Step
 from ..model.values import EMPTY, Values, freeze
 from ..model.ways import Way
-from ..nodes.context import Context, Live, Walk
+from ..nodes.context import Context, Live, Walk, being_cancelled
 from ..nodes.node import Node
 from ..nodes.scrubbing import scrubbed
 from .attempts import Attempts, AttemptServices
 from .calls import Call, of_state, shortened
 from .routing import Choose, choice_of, nowhere, sends_of
 from .sealed import sealed_fields, unsealed
+from .task_groups import mend
 
 __all__ = [
     "Around",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 clock = time.perf_counter
+mend()
 
 
 class LocalServices(AttemptServices, Protocol):
@@ -246,8 +248,7 @@ def bind(node: Node, place: PlanNode, plan: Plan, services: LocalServices, aroun
 
 def was_cancelled(error: BaseException) -> bool:
     """Whether this is the cancelling of the run, and not what a step let out that nobody cancelled."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    return isinstance(error, asyncio.CancelledError) and being_cancelled()
 
 
 def wrongly_cancelled(error: asyncio.CancelledError, node_id: str) -> StepError:

@@ -22,7 +22,7 @@ from .memory import Memory
 from .own import Own, with_item
 from .runtime import Runtime
 
-__all__ = ["Context", "Live", "Own", "Services", "Shared", "Walk", "current_context"]
+__all__ = ["Context", "Live", "Own", "Services", "Shared", "Walk", "being_cancelled", "cancels_of", "current_context"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,14 +38,16 @@ class Walk:
 
     Attributes:
         live: the run. context: the step this walk is at. stopped: what it does is not wanted any more.
+        cancels: how often its task was being cancelled before the walk began, which is none of its business.
     """
 
-    __slots__ = ("_token", "context", "live", "stopped")
+    __slots__ = ("_token", "cancels", "context", "live", "stopped")
 
     def __init__(self, live: Live, context: Context | None = None) -> None:
         self.live = live
         self.context = context
         self.stopped = False
+        self.cancels = 0
         self._token: contextvars.Token[Walk | None] | None = None
 
     def stop(self) -> None:
@@ -342,3 +344,20 @@ def current_context() -> Context | None:
     """The context of the step this code runs in, or None outside of one."""
     walk = _walk.get()
     return walk.context if walk is not None else None
+
+
+def being_cancelled() -> bool:
+    """Whether what runs here is being cancelled: no failure it then ends with is one to do anything about.
+
+    A caller that was cancelled, and runs a graph to clean up, is none of the graph's business.
+    """
+    task = asyncio.current_task()
+    if task is None or not (cancelling := task.cancelling()):
+        return False
+    walk = _walk.get()
+    return cancelling > (0 if walk is None else walk.cancels)
+
+
+def cancels_of(task: asyncio.Task[Any]) -> int:
+    """How often a task was cancelled before now; a cancelling that is still to reach its code is not before."""
+    return task.cancelling() - bool(getattr(task, "_must_cancel", False))

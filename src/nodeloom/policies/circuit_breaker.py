@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import CircuitOpen, PolicyError
 from ..model.result import error_info
+from ..nodes.context import being_cancelled
 from .checks import check, count, differing, seconds, share
-from .failures import ErrorsLike, Failures, being_cancelled, errors_problem, errors_tuple
+from .failures import ErrorsLike, Failures, errors_problem, errors_tuple
 from .keys import Key, KeyLike
 from .loop_clock import LoopClock
 from .policy import Handler, Layer, Place, Policy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias, cast
@@ -10,7 +9,7 @@ from typing import Any, TypeAlias, cast
 from ..errors import PolicyError
 from ..nodes.wiring import error_name
 
-__all__ = ["ErrorLike", "ErrorsLike", "Failures", "being_cancelled", "errors_problem", "errors_tuple"]
+__all__ = ["ErrorLike", "ErrorsLike", "Failures", "errors_problem", "errors_tuple"]
 
 ErrorLike: TypeAlias = "type[Exception] | str | Callable[[Exception], bool]"
 """An exception class; a name, plain as `TimeoutError` or qualified as `my.errors.Busy`; or a function that tells."""
@@ -87,9 +86,3 @@ def _ask(predicate: Callable[[Exception], bool], error: Exception) -> bool:
         raise PolicyError(
             f"{what}, which tells whether an error is meant, failed itself with {type(failure).__name__}: {failure}"
         ) from failure
-
-
-def being_cancelled() -> bool:
-    """Whether what runs here is being cancelled: no failure it then ends with is one to do anything about."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from ..model.result import error_info
 from ..model.values import freeze, lend
+from ..nodes.context import being_cancelled
 from ..nodes.node import Node
 from .checks import as_written, check, differing, seconds
-from .failures import being_cancelled
 from .keys import Key, KeyLike
 from .policy import Handler, Layer, Place, Policy
 from .results import copied, is_result

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import CircuitOpen, DefinitionError, EngineClosed, ParamsError, PolicyError
 from ..model.result import error_info
 from ..model.run import ErrorInfo
+from ..nodes.context import being_cancelled
 from .checks import as_written, check, count, differing, number, seconds, switch
-from .failures import ErrorsLike, Failures, being_cancelled, errors_problem, errors_tuple
+from .failures import ErrorsLike, Failures, errors_problem, errors_tuple
 from .policy import Handler, Layer, Place, Policy
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from ..model.batch import Batch, BatchResult, ItemError, Record, Slot
 from ..model.edge import Route
 from ..model.result import error_info
 from ..model.values import WHOLE, freeze
-from ..nodes.context import Context, Walk
+from ..nodes.context import Context, Walk, cancels_of
 from .batch_contexts import Make
 from .batch_progress import Progress
 from .batch_source import Source
@@ -191,6 +191,7 @@ class ItemsRun:
         task, look = cast("asyncio.Task[Any]", asyncio.current_task()), 0.0
         cancels = task.cancelling()
         with Walk(self._ctx.live) as walk, part:
+            walk.cancels = cancels_of(task)
             if self._parts.held:
                 await self._parts.at_gate()
             began = clock()

@@ -17,7 +17,7 @@ from ..executors.local import Executable, was_cancelled
 from ..model.advance import advance, error_info, first_failure, result_of, stop
 from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
 from ..model.values import EMPTY, Values, freeze
-from ..nodes.context import Context, Live, Walk
+from ..nodes.context import Context, Live, Walk, cancels_of
 from ..nodes.scrubbing import scrubbed
 from .pausing import Pausable
 
@@ -60,6 +60,7 @@ class GraphRun(Pausable):
                 raise asyncio.CancelledError
             if len(run.ready) == 1:
                 with Walk(self._live) as walk:
+                    walk.cancels = cancels_of(task)
                     await self._follow(walk, run.ready.pop(), task)
             if run.ready:
                 await self._follow_all()
