@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from tests.policies.steps import OneRun, a_step, guarded, turns
 
-from nodeloom import Node, Params, Route, node
+from nodeloom import Engine, Graph, Node, Params, Route, node
 from nodeloom.errors import DefinitionError, OutputError, PolicyError
+from nodeloom.library.subgraph import Subgraph
 from nodeloom.nodes.own import Own
 from nodeloom.policies.fingerprint import fingerprint
 from nodeloom.policies.idempotency import Idempotency
@@ -574,3 +575,106 @@ def test_settings_that_cannot_work_are_refused():
     with pytest.raises(DefinitionError, match="key"):
         Idempotency(key="{{ inputs. }}")
     assert Idempotency(key="{{ input.x }}").problems(frozenset({"inputs"}))
+
+
+# --- graphs as nodes: all of them are of one type
+
+
+@node
+async def priced(inputs: Any) -> dict[str, Any]:
+    return {"price": inputs["n"] * 2}
+
+
+@node
+async def weighed(inputs: Any) -> dict[str, Any]:
+    return {"weight": inputs["n"] * 3}
+
+
+def as_step(work: Any, name: str, **settings: Any) -> Graph:
+    """A graph whose one node is a graph that is done once."""
+    inner = Graph(work.copy(), name=name, **settings)
+    return Graph(inner.as_node(id="inner", policies=[Idempotency(key="same")]), name="outer")
+
+
+@pytest.mark.parametrize("other_name", ["priced", "weighed"])
+def test_two_graphs_as_nodes_share_no_result(other_name: str) -> None:
+    """5.7: scoped by the graph, also where two have one name."""
+
+    async def main() -> list[Any]:
+        async with Engine() as engine:
+            graphs = [as_step(priced, "priced"), as_step(weighed, other_name)]
+            return [dict((await engine.run(graph, {"n": 1})).output) for graph in graphs]
+
+    assert run_virtual(main()) == [{"price": 2}, {"weight": 3}]
+
+
+def test_graphs_declared_alike_share_a_result() -> None:
+    """5.7: a graph that is made anew is the same one."""
+
+    async def main() -> list[Any]:
+        async with Engine() as engine:
+            graphs = [as_step(priced, "priced"), as_step(priced, "priced"), as_step(priced, "priced", outputs={"a": 1})]
+            return [dict((await engine.run(graph, {"n": n})).output) for n, graph in enumerate(graphs, 1)]
+
+    assert run_virtual(main()) == [{"price": 2}, {"price": 2}, {"a": 1}]
+
+
+def test_documents_as_steps_share_no_result() -> None:
+    """5.7: the library's subgraph is one type for all documents as well."""
+
+    def step(document: dict[str, Any]) -> Graph:
+        return Graph(Subgraph(document=document, policies=[Idempotency(key="same")]), name="outer")
+
+    def giving(value: int) -> dict[str, Any]:
+        return {"nodeloom": 1, "name": "d", "nodes": {"wait": {"type": "delay", "params": {"seconds": 0}}}} | {
+            "outputs": {"value": value}
+        }
+
+    async def main() -> list[Any]:
+        async with Engine() as engine:
+            return [dict((await engine.run(step(giving(value)))).output) for value in (1, 2, 1)]
+
+    assert asyncio.run(main()) == [{"value": 1}, {"value": 2}, {"value": 1}]
+
+
+# --- a key within itself
+
+
+def test_a_step_that_asks_for_its_own_key_is_refused_at_once() -> None:
+    """5.7: it would wait for itself, and could not even be cancelled."""
+
+    @node("tests.recursive", policies=[Idempotency(key="one")])
+    async def recursive() -> dict[str, Any]:
+        return dict(await recursive({}))
+
+    with pytest.raises(PolicyError, match="under way in this very step"):
+        run_virtual(recursive({}))
+
+
+def test_steps_that_wait_for_each_others_keys_are_refused() -> None:
+    """5.7: the one that closes the circle; the other fails with its error."""
+
+    @node("tests.turns", policies=[Idempotency(key="{{ inputs.key }}")])
+    async def turning(inputs: Any) -> dict[str, Any]:
+        await asyncio.sleep(1)
+        if inputs["then"] is None:
+            return {}
+        return dict(await turning({"key": inputs["then"], "then": None}))
+
+    async def main() -> list[Any]:
+        both = ({"key": "a", "then": "b"}, {"key": "b", "then": "a"})
+        return await asyncio.gather(*map(turning, both), return_exceptions=True)
+
+    assert [type(each) for each in run_virtual(main())] == [PolicyError, PolicyError]
+
+
+def test_a_key_within_another_is_waited_for() -> None:
+    @node("tests.nested", policies=[Idempotency(key="{{ inputs.key }}")])
+    async def nested(inputs: Any) -> dict[str, Any]:
+        await asyncio.sleep(1)
+        return {"key": inputs["key"]} if inputs["key"] == "in" else dict(await nested({"key": "in"}))
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(nested({"key": key}) for key in ("in", "one", "two")))
+
+    assert run_virtual(main()) == [{"key": "in"}] * 3

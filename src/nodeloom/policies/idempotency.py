@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import KW_ONLY, dataclass, field
 from types import TracebackType
@@ -15,6 +16,7 @@ from .keys import Key, KeyLike
 from .on_behalf import context_of_its_own, own_failure, seen_out
 from .policy import Handler, Layer, Place, Policy
 from .results import copied, is_result
+from .scope import scope_of
 from .shared import Kept, Limits
 
 if TYPE_CHECKING:
@@ -22,15 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Flight", "Idempotency"]
 
+SEPARATOR = "\x1f"
+"""Between a scope and an author's key."""
+
 
 @dataclass(frozen=True)
 class Idempotency(Policy):
     """Do equal calls once: who asks again gets the result of the first, for `ttl` seconds.
 
-    Steps with the same key, of this type of node and wherever they stand, share a result. Those that ask while the
-    first is under way wait for it; it belongs to all of them, so it is cancelled only when the last of them is. When
-    it fails, all who waited fail with its error, and the next to ask tries anew. Results are kept by the engine, or
-    by the store that its engines share.
+    Steps with the same key, of this type of node and wherever they stand, share a result; of a graph as a node, those
+    of the same graph. Those that ask while the first is under way wait for it; it belongs to all of them, so it is
+    cancelled only when the last of them is. When it fails, all who waited fail with its error, and the next to ask
+    tries anew. Results are kept by the engine, or by the store that its engines share.
 
     Args:
         key: what makes calls equal: a template as `"{{ inputs.order_id }}"`, a text, or a function of the context.
@@ -39,7 +44,7 @@ class Idempotency(Policy):
 
     Raises:
         DefinitionError: a time that is not above 0, a key that cannot be one. PolicyError: without a key, params or
-            inputs that are no plain data.
+            inputs that are no plain data; a step that asks for a key whose call it is part of.
 
     Example:
         `Charge(policies=[Idempotency(key="{{ inputs.order_id }}", ttl=86400)])`
@@ -58,10 +63,10 @@ class Idempotency(Policy):
     def around(self, call: Handler, place: Place) -> Handler:
         """The call, or its remembered result."""
         key_of: Callable[[Context], str] = _digest if self.key is None else self._key.of
-        limits, ttl, scope = place.limits, self.ttl, place.identifier
+        limits, ttl, scope = place.limits, self.ttl, scope_of(place.node)
 
         async def handle(ctx: Context) -> Any:
-            key = f"{scope}\x1f{key_of(ctx)}"
+            key = f"{scope}{SEPARATOR}{key_of(ctx)}"
             while True:
                 kept = limits.recall(key)
                 if kept is not None:
@@ -69,7 +74,9 @@ class Idempotency(Policy):
                 flight = limits.flights.get(key)
                 if flight is None:
                     flight = Flight(limits.flights, key)
-                    flight.begin(_found(limits, key, ttl, call, context_of_its_own(ctx)))
+                    flight.begin(_found(limits, flight, ttl, call, context_of_its_own(ctx)))
+                if flight.waits_for(_around.get()):
+                    raise _within_itself(ctx, key)
                 if not flight.is_given_up:
                     return await flight.result()
                 await flight.end()
@@ -85,9 +92,10 @@ class Idempotency(Policy):
         return differing(self)
 
 
-async def _found(limits: Limits, key: str, ttl: float, call: Handler, ctx: Context) -> Any:
+async def _found(limits: Limits, flight: Flight, ttl: float, call: Handler, ctx: Context) -> Any:
     """The result of a key: what somebody found out meanwhile, or what the call gives."""
-    claim = await limits.claim(key)
+    _around.set(flight)  # this task is the flight's own
+    claim = await limits.claim(flight.key)
     if isinstance(claim, Kept):
         return claim.result
     try:
@@ -102,6 +110,13 @@ async def _found(limits: Limits, key: str, ttl: float, call: Handler, ctx: Conte
     kept = copied(result)
     await claim.keep(kept, ttl)
     return kept
+
+
+def _within_itself(ctx: Context, key: str) -> PolicyError:
+    return PolicyError(
+        f"Idempotency of node {ctx.node_id}: the call with the key {key.partition(SEPARATOR)[2]!r} is under way in this "
+        f"very step, or in one that waits for it: to wait for its result would be to wait for itself"
+    )
 
 
 def _digest(ctx: Context) -> str:
@@ -124,12 +139,13 @@ class Flight:
         flights: where it is found under its key, from now until it ends. key: the key.
     """
 
-    __slots__ = ("_call", "_error", "_flights", "_key", "_result", "_trace", "_waiting", "is_given_up")
+    __slots__ = ("_awaited", "_call", "_error", "_flights", "_result", "_trace", "_waiting", "is_given_up", "key")
 
     def __init__(self, flights: MutableMapping[str, Any], key: str) -> None:
         flights[key] = self
         self._flights = flights
-        self._key = key
+        self.key = key
+        self._awaited: list[Flight] = []  # by its own call
         self._waiting: set[asyncio.Future[None]] = set()
         self._result: Any = None
         self._error: BaseException | None = None
@@ -145,6 +161,9 @@ class Flight:
         """Wait for the result, and get a copy of it; the last who leaves before it is there ends the call."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(turn)
+        around = _around.get()
+        if around is not None:
+            around._awaited.append(self)
         try:
             await turn
         except asyncio.CancelledError:
@@ -153,16 +172,23 @@ class Flight:
                 self.is_given_up = True
                 await seen_out(self._call)
             raise
+        finally:
+            if around is not None:
+                around._awaited.remove(self)
         if self._error is not None:
             raise own_failure(self._error, self._trace)
         return copied(self._result)
+
+    def waits_for(self, other: Flight | None) -> bool:
+        """Whether its call cannot end before the other's: it is that one, or awaits what cannot."""
+        return other is not None and (self is other or any(each.waits_for(other) for each in self._awaited))
 
     async def end(self) -> None:
         """Wait until it has ended, however."""
         await asyncio.wait({self._call})
 
     def _land(self, call: asyncio.Task[Any]) -> None:
-        del self._flights[self._key]
+        del self._flights[self.key]
         if call.cancelled():
             self._error = asyncio.CancelledError()
         elif (error := call.exception()) is not None:
@@ -172,3 +198,7 @@ class Flight:
         for turn in self._waiting:
             if not turn.done():
                 turn.set_result(None)
+
+
+_around: contextvars.ContextVar[Flight | None] = contextvars.ContextVar("nodeloom_flight", default=None)
+"""The flight that this code is part of the call of."""
