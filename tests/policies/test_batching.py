@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import threading
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.policies.steps import OneRun, a_step, guarded
 
-from nodeloom import Field, Node, Params, Route
+from nodeloom import Batch, Context, Field, Graph, Node, Params, Route
 from nodeloom.errors import CircuitOpen, DefinitionError, OutputError, SignatureError, StepError
 from nodeloom.nodes.context import current_context
 from nodeloom.nodes.own import Own
@@ -600,3 +601,29 @@ def test_whoever_comes_and_goes_each_gets_its_own_answer_once(steps, size, wait)
     flat = list(itertools.chain.from_iterable(made))
     assert flat == sorted(set(flat))
     assert size is None or max(map(len, made), default=0) <= size
+
+
+@pytest.mark.parametrize("batch", [None, Batch(items=[[0]], as_="each")])
+def test_what_a_failed_call_changed_in_its_items_and_params_is_gone(batch: Any) -> None:
+    """4.7"""
+
+    class Changes(Single):
+        async def work_batch(self, items: Any, params: Any, ctx: Context) -> Any:
+            seen.append(copy.deepcopy(([dict(item) for item in items], params.options)))
+            for item in items:
+                (item["each"] if "each" in item else item["values"]).append(1)
+            params.options["changed"] = True
+            raise OSError
+
+    policies = [Batching(size=1), Retry(2, wait=0.0)]
+    changes = Changes(options={"kept": 1}, policies=policies, batch=batch)
+    told = Told(id="told")
+    changes.on_error() >> told
+    result = run_virtual(Graph(changes, name="g").run({"values": [0]}))
+    assert seen[0] == seen[1]
+    assert result.output == {"inputs": {"values": [0]}}
+
+
+class Told(Node):
+    async def work(self, inputs: Any) -> dict[str, Any]:
+        return {"inputs": dict(inputs)}

@@ -16,6 +16,7 @@ from nodeloom import (
     DefinitionError,
     Engine,
     Fallback,
+    Field,
     Graph,
     GraphError,
     Node,
@@ -360,3 +361,24 @@ def test_two_limits_on_one_key_are_refused_when_the_graph_is_built(kind) -> None
         Graph([one, two], name="clash")
     assert [problem.node for problem in refused.value.problems] == ["n3"]
     Graph([call.copy(id=f"m{number}", policies=[kind(2, key="api")]) for number in range(2)], name="alike")
+
+
+class Listed(Params):
+    values: list[int] = Field(default_factory=list)
+
+
+@pytest.mark.parametrize("given", [{"values": [0]}, {"values": "{{ inputs.values }}"}])
+def test_an_attempt_sees_no_change_that_a_failed_one_made_in_its_params(given: dict[str, Any]) -> None:
+    """4.7, also of rendered params."""
+    seen: list[list[int]] = []
+
+    class Changes(Node):
+        async def work(self, params: Listed, ctx: Context) -> dict[str, Any]:
+            seen.append(list(params.values))
+            params.values.append(1)
+            if ctx.attempt < 3:
+                raise OSError
+            return {}
+
+    run_virtual(Graph(Changes(given, policies=[Retry(3, wait=0.0)]), name="g").run({"values": [0]}))
+    assert seen == [[0]] * 3

@@ -15,6 +15,7 @@ from ..nodes.forms import form_of_node, is_handwritten
 from ..nodes.graph import PARAM_NAMES, rendered_params
 from ..nodes.memory import Memory
 from ..nodes.node import Node
+from ..nodes.own import containers, own_params
 from .calls import Call, Pools, call_of
 from .metrics import Metrics
 from .sealed import Sealed
@@ -66,6 +67,7 @@ class Attempts:
         "_lent",
         "_metrics",
         "_node",
+        "_own_params",
         "_sealed",
         "_services",
         "_template",
@@ -95,7 +97,7 @@ class Attempts:
         self._sealed = Sealed.of(node, place.id)
         self._given = node.given if self._sealed is None else self._sealed.given
         self._template = compile_template({name: self._given[name] for name in texts}, known, "params")
-        self._lent = _containers(node.params)
+        self._lent = containers(node.params)
         self._form = _form_that_asks(node)
         sent = None
         if self._sealed is not None and node.isolation == "process":
@@ -103,6 +105,7 @@ class Attempts:
         self.call = call_of(node, services, place.id, sent)
         # Whoever comes after a failure, be it another attempt or a node that handles the error, begins from before it.
         self._guarded = bool(node.policies or place.errors) if policies is None else bool(policies)
+        self._own_params = bool(self._lent or self._form) or self._template is not None or type(node.params) is Values
         around = node.policies if policies is None else policies
         self.chain = self._chain(around, place.id, plan.name, known) if around else self.once
         bare = self._template is None and self._sealed is None and self._form is None
@@ -171,6 +174,8 @@ class Attempts:
         """One attempt. What it changed in its memory is kept when it is done (4.7)."""
         if self._guarded:
             ctx = _guarded(ctx)
+            if self._own_params:
+                ctx = ctx.having(params=own_params(ctx.params))
         memory = ctx.own_memory
         if memory is not None:
             ctx = ctx.having(own_memory=memory.anew())
@@ -209,10 +214,3 @@ def _validated(node: Node, values: dict[str, Any], subject: str) -> Any:
     from ..forms.validating import validate
 
     return validate(node.params_model, values, subject=subject)
-
-
-def _containers(params: Any) -> list[str]:
-    """The params that a step could change in place: each step gets its own, for a node is a definition (1.1)."""
-    if not hasattr(params, "model_copy"):
-        return []
-    return [name for name, value in params if type(value) in (list, dict, set)]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ..errors import StepError
 from ..model.values import Values, lend, owned
 
-__all__ = ["Own", "with_item"]
+__all__ = ["Own", "containers", "own_params", "with_item"]
 
 
 class Own(msgspec.Struct):
@@ -67,3 +67,18 @@ def with_item(inputs: Values, own: Own | None, declared: Any) -> Mapping[str, An
         )
     known = names if declared is None else getattr(declared, "model_fields", declared)
     return {**inputs, **{name: value for name, value in names.items() if name in known}}
+
+
+def containers(params: Any) -> list[str]:
+    """The params that a step could change in place: each step gets its own, for a node is a definition (1.1)."""
+    if not hasattr(params, "model_copy"):
+        return []
+    return [name for name, value in params if type(value) in (list, dict, set)]
+
+
+def own_params(params: Any) -> Any:
+    """The same params for one attempt, which may change what it finds in them (4.7)."""
+    if type(params) is Values:
+        return lend(params)
+    held = containers(params)
+    return params.model_copy(update={name: owned(getattr(params, name)) for name in held}) if held else params

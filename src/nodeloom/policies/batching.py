@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 from msgspec.structs import replace
 
 from ..errors import DefinitionError, NotStorable, OutputError
-from ..model.values import EMPTY, Values, freeze
-from ..nodes.own import Own, with_item
+from ..model.values import EMPTY, Values, freeze, lend
+from ..nodes.own import Own, own_params, with_item
 from .checks import check, count, differing, seconds
 from .fingerprint import fingerprint
 from .on_behalf import context_of_its_own, own_failure, seen_out
@@ -85,6 +85,9 @@ class Batching(Policy):
             own = ctx.own
             if not isinstance(own, Together):
                 return await work(ctx)
+            params = own_params(ctx.params)
+            if params is not ctx.params:
+                ctx.walk.context = ctx = ctx.having(params=params)
             return await ask(ctx, list(own.items))
 
         return handle
@@ -222,10 +225,13 @@ def _wait_problem(policy: Batching) -> str | None:
 
 
 def _inputs_of(ctx: Context) -> Values:
-    """What a step brings into a gathered call: its inputs; in a batch, with the item, for the inputs are its step's."""
+    """What a step brings into a gathered call: its inputs; in a batch, with the item, for the inputs are its step's.
+
+    They are the call's own: what it changes in them is gone when it fails (4.7).
+    """
     if ctx.own is None or ctx.own.index is None:
-        return ctx.inputs
-    return freeze(with_item(ctx.inputs, ctx.own, None))
+        return lend(ctx.inputs)
+    return freeze(with_item(lend(ctx.inputs), ctx.own.anew(), None))
 
 
 def _group_of(params: Any) -> Any:

@@ -114,8 +114,8 @@ async def _found(limits: Limits, flight: Flight, ttl: float, call: Handler, ctx:
 
 def _within_itself(ctx: Context, key: str) -> PolicyError:
     return PolicyError(
-        f"Idempotency of node {ctx.node_id}: the call with the key {key.partition(SEPARATOR)[2]!r} is under way in this "
-        f"very step, or in one that waits for it: to wait for its result would be to wait for itself"
+        f"Idempotency of node {ctx.node_id}: the call with the key {key.partition(SEPARATOR)[2]!r} is under way in "
+        f"this very step, or in one that waits for it: to wait for its result would be to wait for itself"
     )
 
 
