@@ -481,3 +481,19 @@ def test_results_of_different_keys_are_different(case: Case):
         return [(await limits.claim(f"k{number}" * 100)).result["n"] for number in range(3)]
 
     assert case.run(scenario) == [0, 1, 2]
+
+
+def test_a_ticket_of_before_the_breaker_opened_is_refused_when_it_is_asked_again(case):
+    """5.5: a wait may have come between."""
+    settings = BreakerSettings(1, 1000.0, 60.0, None, 1)
+
+    async def scenario(limits: Limits, unit: float) -> Any:
+        breaker, early = await enter(limits, "api", settings)
+        same = await breaker.ask_again(early)
+        _, late = await enter(limits, "api", settings)
+        breaker.leave(late, "failure", lambda *_: None, None)
+        with pytest.raises(CircuitOpen):
+            await breaker.ask_again(early)
+        return early == same
+
+    assert case.run(scenario)

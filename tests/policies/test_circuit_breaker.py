@@ -13,8 +13,10 @@ from tests.policies.surroundings import Work, a_place, a_step, around
 
 from nodeloom.errors import CircuitOpen, DefinitionError, PolicyError, RateLimitConflict
 from nodeloom.policies.circuit_breaker import CircuitBreaker, MemoryBreaker
+from nodeloom.policies.concurrency import Concurrency
 from nodeloom.policies.limits import MemoryLimits
 from nodeloom.policies.loop_clock import LoopClock
+from nodeloom.policies.rate_limit import RateLimit
 from nodeloom.policies.retry import Retry
 from nodeloom.policies.shared import BreakerSettings
 from nodeloom.policies.timeout import Deadline, Timeout
@@ -462,3 +464,49 @@ def test_the_state_can_be_read():
         return [*states, breaker.state]
 
     assert run_virtual(main()) == ["closed", "open", "half_open"]
+
+
+@pytest.mark.parametrize("wait", [Concurrency(2), RateLimit(2)])
+def test_who_waited_behind_it_when_it_opened_is_not_let_through(wait: Any):
+    """5.5: two hundred callers ask what is down only a few times."""
+
+    async def main():
+        work = Work(DOWN, seconds=1.0)
+        handle = around(work, CircuitBreaker(3), wait)
+        words = await asyncio.gather(*(outcomes(handle, 1) for _ in range(200)))
+        return work.count, [word for (word,) in words].count("refused")
+
+    count, refused = run_virtual(main())
+    assert count <= 5
+    assert count + refused == 200
+
+
+def test_of_those_who_waited_past_its_time_exactly_one_is_the_probe():
+    """5.5: with half-open reached while they waited."""
+
+    async def main():
+        work = Work(*[DOWN] * 3, DONE, seconds=15.0)
+        handle = around(work, CircuitBreaker(2, reset_after=0.5), RateLimit(1, per=10.0))
+        return [word for (word,) in await asyncio.gather(*(outcomes(handle, 1) for _ in range(6)))]
+
+    # One begins every ten seconds, it opens after 25; what begins at 30 probes until 45.
+    assert run_virtual(main()) == ["failed", "failed", "failed", "ok", "refused", "ok"]
+
+
+def test_a_probe_may_wait_for_a_slot():
+    """5.5: it is asked again too, and is the same probe."""
+
+    async def main():
+        limits = MemoryLimits()
+        slow = around(Work(DONE, seconds=20.0), Concurrency(1, key="one"), place=a_place(limits))
+        work = Work(DOWN, DONE)
+        handle = around(work, CircuitBreaker(1, reset_after=5.0), Concurrency(1, key="one"), place=a_place(limits))
+        words = await outcomes(handle, 1)
+        await asyncio.sleep(6)
+        holder = asyncio.create_task(slow(a_step()))
+        await asyncio.sleep(1)
+        words += await outcomes(handle, 2)
+        await holder
+        return words, work.count
+
+    assert run_virtual(main()) == (["failed", "ok", "ok"], 3)

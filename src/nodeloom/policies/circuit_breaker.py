@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import CircuitOpen, PolicyError
 from ..model.result import error_info
 from ..nodes.context import being_cancelled
+from .admission import Admission, admission
 from .checks import check, count, differing, seconds, share
 from .failures import ErrorsLike, Failures, errors_problem, errors_tuple
 from .keys import Key, KeyLike
@@ -34,7 +35,8 @@ class CircuitBreaker(Policy):
     attempt is refused with `CircuitOpen`, whose `retry_after` says in how many seconds it makes sense to come back.
     After `reset_after` seconds exactly one attempt is let through as a probe: when it succeeds the breaker closes,
     when it fails it stays open for as long again. An attempt that times out has failed; one that is cancelled has
-    neither failed nor succeeded. An error that does not count is an answer: it is taken for a success.
+    neither failed nor succeeded. Who was let through, and waits for tokens or slots when it opens, is refused after
+    the wait. An error that does not count is an answer: it is taken for a success.
 
     The state is shared by all steps with the same key in an engine, across its runs and graphs, and across all
     engines on one shared store. Watchers of a run are told of `breaker_opened` and `breaker_closed`.
@@ -100,14 +102,17 @@ class CircuitBreaker(Policy):
             if ticket is None:
                 ticket = await breaker.enter()
             verdict: Verdict = "neither"
+            let_through = Admission(ctx, breaker, ticket)
+            before = admission.set(let_through)
             try:
                 result = await call(ctx)
                 verdict = "success"
             except Exception as error:
-                verdict = self._verdict(error)
+                verdict = "neither" if let_through.refused else self._verdict(error)
                 raise
             finally:
-                breaker.leave(ticket, verdict, tell, ctx)
+                admission.reset(before)
+                breaker.leave(let_through.ticket, verdict, tell, ctx)
             return result
 
         return handle
@@ -195,6 +200,12 @@ class MemoryBreaker:
     async def enter(self) -> int:
         """A ticket. Raises `CircuitOpen`."""
         return self.try_enter()
+
+    async def ask_again(self, ticket: int) -> int:
+        """The ticket of a call that has waited: one of before the breaker opened is worth nothing."""
+        if self._until is not None and ticket != self._ticket:
+            self._begin_probe(self._until)
+        return self._ticket
 
     def _begin_probe(self, until: float) -> None:
         left = until - self._clock.now()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import StillRunning
+from .admission import still_let_through
 from .checks import check, count
 from .keys import Key, KeyLike
 from .policy import Handler, Layer, Place, Policy
@@ -70,9 +71,12 @@ def _held(call: Handler, slots_of: Callable[[Context], SlotsLike]) -> Handler:
 
     async def handle(ctx: Context) -> Any:
         slots = slots_of(ctx)
-        if not slots.try_acquire():
+        waits = not slots.try_acquire()
+        if waits:
             await slots.acquire()
         try:
+            if waits:
+                await still_let_through(ctx)
             result = await call(ctx)
         except BaseException as error:
             until = still_running(error)

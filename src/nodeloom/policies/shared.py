@@ -106,6 +106,10 @@ class Breaker(Protocol):
         """A ticket. Raises `CircuitOpen`."""
         ...
 
+    async def ask_again(self, ticket: int) -> int:
+        """The ticket to leave with, of who was let through and has waited since. Raises `CircuitOpen`."""
+        ...
+
     def leave(self, ticket: int, verdict: Verdict, tell: Tell, ctx: Any) -> None:
         """Say what became of the call; `tell(change, ctx)` is called when that changes the state."""
         ...

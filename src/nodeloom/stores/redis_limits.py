@@ -150,6 +150,7 @@ class RedisBreaker:
         self._client = client
         self._key = key
         self._state = client.key("breaker", key)
+        self._probes: set[int] = set()
         self._leaving: set[asyncio.Future[None]] = set()
 
     def try_enter(self) -> int | None:
@@ -176,8 +177,13 @@ class RedisBreaker:
             raise refusal(self._key, self.settings, value / 1e6)
         ticket = int(value)
         if answer == 2:
+            self._probes.add(ticket)
             self._client.hold(self._lease(ticket), lambda: self._renew(ticket))
         return ticket
+
+    async def ask_again(self, ticket: int) -> int:
+        """The ticket of a call that has waited; a probe has what it needs. Raises as `enter`."""
+        return ticket if ticket in self._probes else await self.enter()
 
     def _abandon(self, asked: asyncio.Future[Any]) -> None:
         """Leave for who was cancelled before the answer came: it may have been let through."""
@@ -186,6 +192,7 @@ class RedisBreaker:
 
     def leave(self, ticket: int, verdict: Verdict, tell: Tell, ctx: Any) -> None:
         """Tell the server what became of the call, and whoever watches if that changes the state."""
+        self._probes.discard(ticket)
         self._client.let_go(self._lease(ticket))
         telling = self._tell(ticket, verdict, tell, ctx)
         told = self._client.send(self._client.logged(telling, "telling what became of a call"))
