@@ -472,7 +472,7 @@ def test_who_waited_behind_it_when_it_opened_is_not_let_through(wait: Any):
 
     async def main():
         work = Work(DOWN, seconds=1.0)
-        handle = around(work, CircuitBreaker(3), wait)
+        handle = around(work, CircuitBreaker(3, reset_after=1000.0), wait)
         words = await asyncio.gather(*(outcomes(handle, 1) for _ in range(200)))
         return work.count, [word for (word,) in words].count("refused")
 
