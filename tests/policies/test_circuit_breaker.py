@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.policies.surroundings import Work, a_place, a_step, around
 
-from nodeloom.errors import CircuitOpen, DefinitionError, PolicyError, RateLimitConflict
+from nodeloom.errors import CircuitOpen, DefinitionError, PolicyError, RateLimitConflict, StepError
+from nodeloom.library.http_errors import HttpStatusError
 from nodeloom.policies.circuit_breaker import CircuitBreaker, MemoryBreaker
 from nodeloom.policies.concurrency import Concurrency
 from nodeloom.policies.limits import MemoryLimits
@@ -510,3 +511,15 @@ def test_a_probe_may_wait_for_a_slot():
         return words, work.count
 
     assert run_virtual(main()) == (["failed", "ok", "ok"], 3)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"), [((Exception,), ["failed"] * 3), ((StepError,), ["failed"] + ["refused"] * 2)]
+)
+def test_an_error_that_says_itself_that_it_is_final_counts_only_when_it_is_named(counts: Any, words: list[str]):
+    """5.5: what answers 404 works."""
+
+    async def main():
+        return await outcomes(around(Work(HttpStatusError("404", 404)), CircuitBreaker(1, counts=counts)), 3)
+
+    assert run_virtual(main()) == words

@@ -9,12 +9,14 @@ import gc
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.policies.surroundings import Work, a_step, around
 
+from nodeloom import Context, Graph, node
 from nodeloom.errors import (
     CircuitOpen,
     DefinitionError,
@@ -28,6 +30,7 @@ from nodeloom.errors import (
     RunFailed,
     StepError,
 )
+from nodeloom.library.http_errors import HttpStatusError
 from nodeloom.model.run import ErrorInfo, RunResult
 from nodeloom.model.values import EMPTY
 from nodeloom.policies import Concurrency, Deadline, Retry, Timeout
@@ -469,3 +472,72 @@ def test_runs_beside_one_another_count_for_themselves():
     assert run_virtual(main()) == [DONE, DONE]
     assert (first.count, second.count) == (3, 3)
     assert waits(first) == waits(second) == [1, 2]
+
+
+class Unnamed(NodeloomError):
+    """Says nothing of trying again: what it has from the root is nobody's word."""
+
+
+class Final(Unnamed):
+    retryable = False
+
+
+class Helpful(Final):
+    retryable = True
+
+
+class Said(Unnamed):
+    def __init__(self, retryable: bool) -> None:
+        super().__init__("said")
+        self.retryable = retryable
+
+
+@pytest.mark.parametrize(
+    ("error", "settings", "tries"),
+    [
+        (Unnamed(), {}, 3),
+        (Final(), {}, 1),
+        (Helpful(), {}, 3),
+        (Said(False), {}, 1),
+        (Said(True), {}, 3),
+        (Final(), {"retry_on": (Exception,)}, 1),
+        (Final(), {"retry_on": ("Exception", OSError)}, 1),
+        (Final(), {"retry_on": (Final,)}, 3),
+        (Final(), {"retry_on": "Unnamed"}, 3),
+        (Final(), {"retry_on": lambda error: True}, 3),
+        (HttpStatusError("404", 404), {}, 1),
+        (HttpStatusError("503", 503), {}, 3),
+    ],
+)
+def test_an_error_that_says_itself_that_it_is_final_has_to_be_named(error: Exception, settings: Any, tries: int):
+    """5.3"""
+
+    async def main():
+        work = Work(error)
+        with pytest.raises(type(error)):
+            await around(work, Retry(3, wait=0.0, **settings))(a_step())
+        return work.count
+
+    assert run_virtual(main()) == tries
+
+
+def test_what_failed_in_a_graph_as_a_node_is_asked_and_waited_for():
+    """5.3: RetryAfter of an inner node, and functions of the error, mean the inner error."""
+    seen: list[Exception] = []
+    began: list[float] = []
+
+    @node
+    async def asks(ctx: Context):
+        began.append(asyncio.get_running_loop().time())
+        raise RetryAfter(20)
+
+    def again(error: Exception) -> bool:
+        seen.append(error)
+        return True
+
+    inner = Graph(asks, name="inner")
+    step = inner.as_node(policies=[Retry(2, wait=0.0, retry_on=again)])
+    with pytest.raises(RunFailed):
+        run_virtual(Graph(step, name="outer").run())
+    assert [type(error) for error in seen] == [RetryAfter]
+    assert began[1] - began[0] == 20

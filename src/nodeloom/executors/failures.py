@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import RemoteError, RunCancelled, RunFailed, StepError
 from ..model.masks import MASKS
+from ..model.result import says_retryable
 from ..model.run import RunResult
 from ..model.values import EMPTY
 from .origin import home_module
@@ -36,7 +37,7 @@ def tell(error: BaseException, node_id: str) -> dict[str, Any]:
         "names": tuple((home_module(kind.__module__), kind.__qualname__) for kind in type(error).__mro__[:-1]),
         "message": _text_of(error),
         "code": getattr(error, "code", None),
-        "retryable": getattr(error, "retryable", None),
+        "retryable": says_retryable(error),
         "args": error.args,
         "made_of": _made_of(error),
         "attributes": {name: value for name, value in vars(error).items() if name != "__notes__"},

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..errors import RunFailed
+from ..errors import NodeloomError, RunFailed
 from .branches import outputs_of, state_of
 from .masks import MASKS
 from .order import in_order
@@ -15,7 +15,7 @@ from .run import ErrorInfo, Failure, Run, RunResult
 from .state import plain, start_values
 from .values import Values, merge
 
-__all__ = ["error_info", "first_failure", "result_of"]
+__all__ = ["error_info", "first_failure", "result_of", "says_retryable"]
 
 
 def result_of(plan: Plan, run: Run) -> RunResult:
@@ -69,6 +69,17 @@ def error_info(error: BaseException, node: str) -> ErrorInfo:
         bool(getattr(error, "retryable", False)),
         tuple(dict.fromkeys(names)),
     )
+
+
+def says_retryable(error: BaseException) -> bool | None:
+    """What an error says itself of trying again, by an attribute `retryable`; None where it says nothing.
+
+    What all errors of nodeloom have from their root says nothing: authors derive theirs from it without a thought.
+    """
+    kinds = (kind for kind in type(error).__mro__ if kind is not NodeloomError)
+    said = "retryable" in vars(error) or any("retryable" in vars(kind) for kind in kinds)
+    value: Any = getattr(error, "retryable", None) if said else None
+    return value if isinstance(value, bool) else None
 
 
 def _snake(name: str) -> str:

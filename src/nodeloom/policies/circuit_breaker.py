@@ -36,7 +36,8 @@ class CircuitBreaker(Policy):
     After `reset_after` seconds exactly one attempt is let through as a probe: when it succeeds the breaker closes,
     when it fails it stays open for as long again. An attempt that times out has failed; one that is cancelled has
     neither failed nor succeeded. Who was let through, and waits for tokens or slots when it opens, is refused after
-    the wait. An error that does not count is an answer: it is taken for a success.
+    the wait. An error that does not count is an answer: it is taken for a success;
+    so is one that says `retryable = False` itself (http.request's 404), unless `counts` names it.
 
     The state is shared by all steps with the same key in an engine, across its runs and graphs, and across all
     engines on one shared store. Watchers of a run are told of `breaker_opened` and `breaker_closed`.
@@ -120,7 +121,7 @@ class CircuitBreaker(Policy):
     def _verdict(self, error: Exception) -> Verdict:
         if being_cancelled() or isinstance(error, PolicyError):  # of a policy inside: nothing was asked
             return "neither"
-        return "failure" if self._counts.match(error, error_info(error, "").names) else "success"
+        return "failure" if self._counts.match_named(error, error_info(error, "").names) else "success"
 
     def _tell(self, change: Change, ctx: Context) -> None:
         key = self._key.of(ctx)

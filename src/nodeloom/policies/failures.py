@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias, cast
 
-from ..errors import PolicyError
+from ..errors import PolicyError, RunFailed
+from ..model.result import says_retryable
 from ..nodes.wiring import error_name
 
-__all__ = ["ErrorLike", "ErrorsLike", "Failures", "errors_problem", "errors_tuple"]
+__all__ = ["ErrorLike", "ErrorsLike", "Failures", "errors_problem", "errors_tuple", "inner_failure"]
 
 ErrorLike: TypeAlias = "type[Exception] | str | Callable[[Exception], bool]"
 """An exception class; a name, plain as `TimeoutError` or qualified as `my.errors.Busy`; or a function that tells."""
@@ -28,9 +29,10 @@ class Failures:
         True
     """
 
-    __slots__ = ("_names", "_predicates", "_types")
+    __slots__ = ("_given", "_names", "_predicates", "_types")
 
     def __init__(self, given: tuple[ErrorLike, ...]) -> None:
+        self._given = given
         self._types = tuple(each for each in given if isinstance(each, type))
         # The names of classes too: of a graph inside a graph, what failed in it is known by name alone.
         self._names = frozenset(error_name(each) for each in given if isinstance(each, str | type))
@@ -44,7 +46,27 @@ class Failures:
         """
         if isinstance(error, self._types) or not self._names.isdisjoint(names):
             return True
-        return any(_ask(predicate, error) for predicate in self._predicates)
+        meant = inner_failure(error)
+        return any(_ask(predicate, meant) for predicate in self._predicates)
+
+    def match_named(self, error: Exception, names: Collection[str]) -> bool:
+        """As `match`; but an error that says itself that trying again does not help has to be named.
+
+        `Exception` names it no more than anything else; a function of the error, or a class below, does.
+        """
+        if says_retryable(inner_failure(error)) is not False:
+            return self.match(error, names)
+        return Failures(tuple(each for each in self._given if each not in _ANY)).match(error, names)
+
+
+_ANY: tuple[Any, ...] = (Exception, "Exception", "builtins.Exception")
+
+
+def inner_failure(error: Exception) -> Exception:
+    """What failed: of a graph inside of a step, what failed in there, where it is known as an exception."""
+    while isinstance(error, RunFailed) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return error
 
 
 def errors_tuple(given: ErrorsLike) -> tuple[ErrorLike, ...]:

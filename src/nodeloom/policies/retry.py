@@ -12,7 +12,7 @@ from ..model.result import error_info
 from ..model.run import ErrorInfo
 from ..nodes.context import being_cancelled
 from .checks import as_written, check, count, differing, number, seconds, switch
-from .failures import ErrorsLike, Failures, errors_problem, errors_tuple
+from .failures import ErrorsLike, Failures, errors_problem, errors_tuple, inner_failure
 from .policy import Handler, Layer, Place, Policy
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Retry(Policy):
     step fails with its error.
 
     Never tried again: what was cancelled, an open circuit breaker, and an author's mistake (DefinitionError,
-    ParamsError, PolicyError).
+    ParamsError, PolicyError). An error that says `retryable = False` itself, as http.request's 404 does, is tried again
+    only where `retry_on` names it: its class or one below Exception, or a function of it.
 
     Args:
         attempts: how many in all, the first one included.
@@ -124,7 +125,7 @@ class Retry(Policy):
         """Whether there is another attempt; not for one that became a failure while it was being cancelled."""
         if left < 1 or being_cancelled() or NEVER.match(failure, info.names):
             return False
-        return self._on.match(failure, info.names) and not self._off.match(failure, info.names)
+        return self._on.match_named(failure, info.names) and not self._off.match(failure, info.names)
 
     def _pause(self, bound: float, failure: Exception) -> float:
         """Seconds to wait before the next attempt."""
@@ -163,5 +164,5 @@ async def _sleep(wait: float, failure: Exception) -> None:
 
 def _asked(failure: Exception) -> float:
     """Seconds that the error itself asks to wait."""
-    asked: Any = getattr(failure, "retry_after", None)
+    asked: Any = getattr(inner_failure(failure), "retry_after", None)
     return asked if number("retry_after", asked, least=0) is None else 0.0
