@@ -86,6 +86,11 @@ def read_the_outputs(ctx):
 
 
 @node
+def read_the_item(ctx):
+    return {"item": ctx.item, "index": ctx.index}
+
+
+@node
 def use_http(ctx):
     return ctx.http
 

@@ -154,6 +154,14 @@ async def test_an_item_of_a_batch_has_its_own_step_id_and_state(pool: ProcessPoo
     assert seen["key"] == "own"
 
 
+async def test_an_item_of_a_batch_and_its_index_are_read_there_too(pool: ProcessPool) -> None:
+    """8.4, 7.2"""
+    own = Own(index=3, item={"n": 1}, alias="item")
+    assert await perform(pool, nodes.read_the_item, {}, own=own) == {"item": {"n": 1}, "index": 3}
+    with pytest.raises(DefinitionError, match=r"has no batch, so there is no ctx\.item"):
+        await perform(pool, nodes.read_the_item, {})
+
+
 async def test_only_what_is_used_is_sent(pool: ProcessPool) -> None:
     """7.2: what cannot be sent is in nobody's way who does not read it."""
     inputs = {"word": "x", "lock": threading.Lock()}

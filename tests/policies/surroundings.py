@@ -50,6 +50,7 @@ class FakeContext:
     inputs: Values = field(default_factory=lambda: freeze({}))
     state: Values = field(default_factory=lambda: freeze({}))
     attempt: int = 1
+    own: Any = None
     node_id: str = "fetch"
     live: FakeLive = field(default_factory=FakeLive)
     graph: Any = field(default_factory=lambda: SimpleNamespace(name="web"))

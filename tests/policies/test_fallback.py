@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.policies.surroundings import Work, a_place, a_step, around
 
-from nodeloom import Route, node
-from nodeloom.errors import CircuitOpen, DefinitionError
+from nodeloom import Batch, Graph, Node, Params, Route, node
+from nodeloom.errors import CircuitOpen, DefinitionError, GraphError
 from nodeloom.model.values import freeze
 from nodeloom.policies import Fallback, Retry, Timeout
 from nodeloom.testing import run_virtual
@@ -328,3 +328,42 @@ def test_the_key_of_a_fallback_is_judged():
     """12.2"""
     with pytest.raises(DefinitionError, match=r"policies of node fetch: Fallback: key: .*did you mean `params`"):
         around(Work(DONE), Fallback(last_good=60, key="{{ parms.host }}"), place=a_place())
+
+
+# --- another node, in graphs
+
+
+class Instead(Node):
+    async def work(self, inputs: Any) -> dict[str, Any]:
+        return {"instead": inputs["each"], "index": inputs["index"], "all": inputs["values"]}
+
+
+def test_of_a_batch_the_other_node_is_given_the_item_and_its_index() -> None:
+    """5.9, 8.4"""
+
+    @node(batch=Batch(items="{{ inputs.values }}", as_="each"), policies=[Fallback(node=Instead())])
+    async def fails() -> None:
+        raise OSError
+
+    output = run_virtual(Graph(fails, name="g").run({"values": [5, 6]})).output
+    assert [dict(each) for each in output["results"]] == [
+        {"instead": 5, "index": 0, "all": [5, 6]},
+        {"instead": 6, "index": 1, "all": [5, 6]},
+    ]
+
+
+class Templated(Node):
+    class Params(Params):
+        text: str = ""
+
+    async def work(self, params: Any) -> dict[str, Any]:
+        return {"text": params.text}
+
+
+@pytest.mark.parametrize("batch", [None, Batch(items=[1])])
+def test_the_other_nodes_names_are_checked_when_the_graph_is_made(batch: Any) -> None:
+    """12.2"""
+    templated = Templated(id="careful", policies=[Fallback(node=Templated(text="{{ nope }}"))], batch=batch)
+    with pytest.raises(GraphError, match=r"node templated.*there is no name `nope`") as caught:
+        Graph(templated, name="g")
+    assert [problem.node for problem in caught.value.problems] == ["careful"]

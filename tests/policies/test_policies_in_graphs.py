@@ -382,3 +382,22 @@ def test_an_attempt_sees_no_change_that_a_failed_one_made_in_its_params(given: d
 
     run_virtual(Graph(Changes(given, policies=[Retry(3, wait=0.0)]), name="g").run({"values": [0]}))
     assert seen == [[0]] * 3
+
+
+@pytest.mark.parametrize("within", ["graph", "graph in a graph", "fallback"])
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [(RateLimit(1, key="a"), RateLimit(2, key="a")), (Concurrency(1, key="a"), Concurrency(2, key="a"))],
+)
+def test_two_limits_on_one_constant_key_are_refused_wherever_they_stand(within: str, one: Policy, two: Policy) -> None:
+    """5.6: also in a graph as a node, and on the node of a Fallback."""
+    inner, first = sleepy.copy(id="inner", policies=[two]), sleepy.copy(id="first", policies=[one])
+    if within == "fallback":
+        second: Node = sleepy.copy(id="second", policies=[Fallback(node=inner)])
+    else:
+        second = Graph(inner, name="sub").as_node(id="second")
+        second = Graph(second, name="around").as_node(id="second") if " in " in within else second
+    first >> second
+    with pytest.raises(GraphError, match=r"second.*node inner of graph .*share the key") as caught:
+        Graph(first, name="g")
+    assert len(caught.value.problems) == 1

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple, cast
 from ..errors import DefinitionError, NotStorable, OutputError
 from ..model.codec import decode_value, encode_value
 from ..model.edge import Route
-from ..model.values import Values, owned
+from ..model.values import Values
 from ..nodes.context import Walk
 from ..nodes.memory import Memory
 from ..nodes.node import Node
+from ..nodes.own import own_params
 from ..resources.frames import FrameSocket
 from ..resources.processes import ProcessPool
 from ..resources.threads import ThreadPool
@@ -205,10 +206,7 @@ def _own_params(node: Node, call: dict[str, Any]) -> Any:
         from ..forms.validating import validate
 
         return validate(node.params_model, call["params"], subject=call["node"], computed=True)
-    if not hasattr(node.params, "model_copy"):
-        return node.params
-    lent = {name: owned(value) for name, value in node.params if type(value) in (list, dict, set)}
-    return node.params.model_copy(update=lent) if lent else node.params
+    return own_params(node.params)
 
 
 def _answer_of(result: Any, ctx: WorkerContext) -> dict[str, Any]:

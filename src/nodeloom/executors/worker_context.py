@@ -14,7 +14,7 @@ from ..model.masks import MASKS
 from ..model.plan import Plan
 from ..model.run import Run, Step
 from ..model.values import EMPTY, Values
-from ..nodes.context import Context, Live, Walk
+from ..nodes.context import Context, Live, Own, Walk
 from ..nodes.event import EventType
 from ..nodes.memory import Memory
 from ..nodes.node import Node
@@ -153,7 +153,8 @@ def make_context(sent: Sent, node: Node, params: Any, memory: Memory | None) -> 
     live.sent = sent
     walk = Walk(live)
     step = Step(0, 0, 0, NOWHERE, EMPTY, call["error"])
-    walk.context = ctx = WorkerContext(step, walk, node, params, call["attempt"], memory, sent=sent)
+    own = Own(index=call["index"]) if call["index"] is not None else None  # the item is sent when it is read
+    walk.context = ctx = WorkerContext(step, walk, node, params, call["attempt"], memory, own, sent=sent)
     return ctx
 
 

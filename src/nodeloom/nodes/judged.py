@@ -26,7 +26,8 @@ def node_problems(nodes: Sequence[Node], declaration: Declaration, call: Batch |
     """
     names = PARAM_NAMES if call is None else (*PARAM_NAMES, *call.names)
     lines = {spec.id: spec.line for spec in declaration.nodes}
-    problems = policies().judge_policies([node for node in nodes if node.policies], declaration.name, names)
+    guarded = [node for node in nodes if node.policies or hasattr(node, "graph")]
+    problems = policies().judge_policies(guarded, declaration.name, names)
 
     def add(node: Node, value: Any, names: tuple[str, ...], where: str) -> None:
         for place, message in _template_problems(value, names, where, lines, declaration):

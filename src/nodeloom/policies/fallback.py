@@ -9,10 +9,13 @@ from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
+from ..errors import GraphError
 from ..model.result import error_info
 from ..model.values import freeze, lend
 from ..nodes.context import being_cancelled
+from ..nodes.graph import Graph
 from ..nodes.node import Node
+from ..nodes.own import with_item
 from .checks import as_written, check, differing, seconds
 from .keys import Key, KeyLike
 from .policy import Handler, Layer, Place, Policy
@@ -40,7 +43,8 @@ class Fallback(Policy):
         value: outputs to give: a mapping, or None for none.
         last_good: give the outputs of the last step that did not fail, when they are at most this many seconds old;
             else the step fails. They are kept in memory, a copy that nobody can change.
-        node: a node to run by itself with this step's inputs; when it fails as well, the step fails with its error.
+        node: a node to run by itself with this step's inputs, and in a batch the item and its `index` among them; when
+            it fails as well, the step fails with its error.
         key: with `last_good`, what keeps answers apart: a text, a template as `"{{ params.host }}"`, or a function
             of the context. By default there is one.
 
@@ -88,11 +92,17 @@ class Fallback(Policy):
 
     async def _other(self, ctx: Context, error: BaseException) -> Any:
         _tell(ctx, error, by="node")
-        return await ctx.live.services.call(self.node, lend(ctx.inputs))
+        return await ctx.live.services.call(self.node, with_item(lend(ctx.inputs), ctx.own, None))
 
     def problems(self, names: frozenset[str]) -> list[str]:
-        """What is wrong with the key."""
-        return self._key.problems(names)
+        """What is wrong with the key, or with the node by itself."""
+        problems = self._key.problems(names)
+        if self.node is not None:
+            try:
+                Graph.alone(self.node)
+            except GraphError as error:
+                problems += [f"node {each.node or self.node.id}: {each.message}" for each in error.problems]
+        return problems
 
     def settings(self) -> Mapping[str, Any]:
         """What a document says of it."""
