@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -382,7 +383,7 @@ async def test_a_failing_batch_fails_the_run_with_the_items_error() -> None:
     async def fail() -> dict[str, Any]:
         raise Boom("no")
 
-    with pytest.raises(RunFailed, match="Boom: no"):
+    with pytest.raises(RunFailed, match=r"Boom: item 1 of 2 \(index 0\): no"):
         await Graph(fail.copy(id="all", batch=Batch(items=[1, 2])), name="failing").run()
 
 
@@ -489,3 +490,70 @@ async def test_items_of_a_node_with_memory_go_one_at_a_time() -> None:
         counting = Counting(id="counting", batch=Batch(items=range(5), parallel=True))
         output = (await engine.run(Graph(counting, name="counted"))).output
     assert sorted(each["n"] for each in output["results"]) == [1, 2, 3, 4, 5]
+
+
+# --- which item it was
+
+
+@node(batch=Batch(items="{{ inputs.values }}"))
+async def picky(ctx: Context) -> dict[str, Any]:
+    if ctx.item < 0:
+        raise ValueError("below zero")
+    return {"item": ctx.item}
+
+
+async def numbers_without_a_count() -> Any:
+    for value in (1, -1):
+        yield value
+
+
+@pytest.mark.parametrize(
+    ("batch", "which"),
+    [
+        (Batch(items=[1, -1, 2]), "item 2 of 3 (index 1): "),
+        (Batch(items=[-1, -1], error_handling="continue"), "item 1 of 2 (index 0): "),
+        (Batch(items=numbers_without_a_count), "item 2 (index 1): "),
+    ],
+)
+def test_a_failed_batch_says_which_item_it_was(batch: Batch, which: str) -> None:
+    """8.3: in what is told, and with the slots at hand."""
+    graph = Graph(picky.copy(batch=batch), name="g")
+    with pytest.raises(RunFailed, match=re.escape(f"picky: ValueError: {which}below zero")):
+        run_virtual(graph.run())
+    result = run_virtual(graph.run(check=False))
+    assert result.error is not None
+    assert result.error.message == f"{which}below zero"
+    failed = [slot for slot in result.batch.slots if slot.status == "failed"]
+    assert failed[0].index == result.error.index
+    assert failed[0].error.message == "below zero"
+
+
+def test_an_error_route_is_told_the_index_of_the_item() -> None:
+    """2.5, 8.3"""
+
+    @node
+    async def told(ctx: Context) -> dict[str, Any]:
+        assert ctx.error is not None
+        return {"index": ctx.error["index"]}
+
+    a, b = picky.copy(), told.copy()
+    a.on_error() >> b
+    assert run_virtual(Graph(a, name="g").run({"values": [1, -1]})).output == {"index": 1}
+
+
+def test_the_same_exception_raised_elsewhere_names_no_item() -> None:
+    error = OSError("down")
+
+    @node
+    async def fails() -> None:
+        raise error
+
+    of_items, alone = fails.copy(batch=Batch(items=[1])), fails.copy(id="alone")
+    messages = [run_virtual(Graph(each, name="g").run(check=False)).error for each in (of_items, alone)]
+    assert [each.message for each in messages if each is not None] == ["item 1 of 1 (index 0): down", "down"]
+
+
+def test_of_a_graph_in_a_graph_the_slots_are_at_hand_too() -> None:
+    outer = Graph(Graph(picky.copy(), name="inner").as_node(), name="outer")
+    result = run_virtual(outer.run({"values": [-1]}, check=False))
+    assert [slot.status for slot in result.batch.slots] == ["failed"]

@@ -17,6 +17,7 @@ from ..model.advance import error_info
 from ..model.batch import BatchOutputs
 from ..model.edge import Route
 from ..model.plan import Plan, PlanNode
+from ..model.result import blame_nothing
 from ..model.run import Completed, Failed, Outcome, Send, Step
 from ..model.values import EMPTY, Values, freeze
 from ..model.ways import Way
@@ -225,6 +226,7 @@ class Executable:
             error = wrongly_cancelled(error, self.place.id)
         self._metrics.failures[type(error).__name__] += 1
         info = error_info(error, self.place.id)
+        blame_nothing(error)
         taken = () if fatal else self.plan.caught(self.place, info.names)
         if not taken:
             live.exceptions.append((info, scrubbed(error)))

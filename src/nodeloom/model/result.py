@@ -15,7 +15,7 @@ from .run import ErrorInfo, Failure, Run, RunResult
 from .state import plain, start_values
 from .values import Values, merge
 
-__all__ = ["error_info", "first_failure", "result_of", "says_retryable"]
+__all__ = ["blame_item", "blame_nothing", "error_info", "first_failure", "result_of", "says_retryable"]
 
 
 def result_of(plan: Plan, run: Run) -> RunResult:
@@ -61,14 +61,34 @@ def error_info(error: BaseException, node: str) -> ErrorInfo:
         known = tuple(dict.fromkeys((*inner.names, *names)))
         return replace(inner, node=f"{node}/{inner.node}" if inner.node else node, names=known)
     code = getattr(error, "code", None)
+    index, which = vars(error).get(_ITEM, (None, ""))
     return ErrorInfo(
         type(error).__name__,
         code if isinstance(code, str) else _snake(type(error).__name__),
-        MASKS.text(str(error)),
+        MASKS.text(f"{which}{error}"),
         node,
         bool(getattr(error, "retryable", False)),
         tuple(dict.fromkeys(names)),
+        index,
     )
+
+
+_ITEM = "__nodeloom_item__"
+
+
+def blame_item(error: BaseException, index: int, total: int | None) -> None:
+    """Have an exception say which item of a batch it is of.
+
+    Args:
+        error: what failed the batch. index: of the item, from 0. total: how many items there are, if that is known.
+    """
+    of = f" of {total}" if total is not None else ""
+    vars(error)[_ITEM] = index, f"item {index + 1}{of} (index {index}): "
+
+
+def blame_nothing(error: BaseException) -> None:
+    """Take that back, once it is told: an exception that is raised again may be another step's."""
+    vars(error).pop(_ITEM, None)
 
 
 def says_retryable(error: BaseException) -> bool | None:

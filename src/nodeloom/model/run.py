@@ -58,6 +58,7 @@ class ErrorInfo(msgspec.Struct, frozen=True):
         type: the class name. code: a stable word for programs. message: for people. node: the node id.
         retryable: whether trying again may help.
         names: the class names along the MRO, plain and qualified, for `on_error`.
+        index: of the item that failed a batch, from 0; None where no item did.
     """
 
     type: str
@@ -66,6 +67,7 @@ class ErrorInfo(msgspec.Struct, frozen=True):
     node: str = ""
     retryable: bool = False
     names: tuple[str, ...] = ()
+    index: int | None = None
 
     def __str__(self) -> str:
         return f"{self.node}: {self.type}: {self.message}" if self.node else f"{self.type}: {self.message}"
@@ -73,7 +75,8 @@ class ErrorInfo(msgspec.Struct, frozen=True):
     def as_values(self) -> Values:
         """What `error` is in an expression and in a context."""
         keys = ("type", "code", "message", "node", "retryable")
-        return Values({key: getattr(self, key) for key in keys})
+        item = {} if self.index is None else {"index": self.index}
+        return Values({**{key: getattr(self, key) for key in keys}, **item})
 
 
 class Step(msgspec.Struct):
@@ -306,6 +309,7 @@ class RunResult(msgspec.Struct, frozen=True):
         state: the flowing state at the end. outputs: each node's last outputs, by node id.
         output: the graph's own output. steps: how many steps were started.
         error: the first failure, by the order of the graph; errors: all of them, in that order.
+        batch: where the first failure is that of an item, what became of all items of its batch, a `BatchResult`.
     """
 
     run_id: str
@@ -316,6 +320,7 @@ class RunResult(msgspec.Struct, frozen=True):
     steps: int
     error: ErrorInfo | None = None
     errors: tuple[ErrorInfo, ...] = ()
+    batch: Any = None
 
 
 def digest(*parts: bytes) -> bytes:

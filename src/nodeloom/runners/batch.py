@@ -18,6 +18,7 @@ from ..executors.local import LocalServices
 from ..expressions import Template, compile_template
 from ..model.batch import Batch, BatchOutputs, BatchResult, Slot, spelt_twice
 from ..model.plan import Plan, PlanNode
+from ..model.result import blame_item
 from ..model.values import Values, freeze
 from ..nodes.context import Context
 from ..nodes.graph import PARAM_NAMES
@@ -112,7 +113,8 @@ class BatchDoing:
         """Do the items of one step, and give its outputs.
 
         Raises:
-            the error of the first item that failed, where that fails the step; its `batch` is the `BatchResult`.
+            the error of the first item that failed, where that fails the step; its `batch` is the `BatchResult`, and
+            what is told of it says which item it was.
         """
         outputs: BatchOutputs = await self._whole(ctx)
         return outputs
@@ -138,6 +140,8 @@ class BatchDoing:
         failure = run.broken or (run.failure if batch.error_handling == "fail_fast" or run.all_failed else None)
         if failure is not None:
             vars(failure)["batch"] = result
+            if failure is not run.broken:
+                blame_item(failure, run.first_failed, source.total)
             raise failure
         if result.degraded:
             first = result.errors[0]

@@ -135,6 +135,11 @@ class ItemsRun:
         self.broken: Exception | None = None
 
     @property
+    def first_failed(self) -> int:
+        """The index of the first item that failed, in the order of the items."""
+        return self._first_failed
+
+    @property
     def all_failed(self) -> bool:
         """Whether there were items, and each of them failed."""
         return 0 < self.failed == (len(self._records) or self._told)

@@ -78,6 +78,8 @@ class GraphRun(Pausable):
             del runs[id(run)]
             if self._noted or self._around.stopping:
                 self._tell_end(task)
+        if result.status == "failed":
+            result = replace(result, batch=batch_of(result.error, failure_of(result, self._live)))
         self._say_end(result)
         return result
 
@@ -361,7 +363,18 @@ def checked(result: RunResult, live: Live, name: str) -> RunResult:
         return result
     if result.status == "cancelled":
         raise RunCancelled(f"run {result.run_id} of graph {name} was cancelled", result)
+    raise RunFailed(f"run {result.run_id} of graph {name} failed: {result.error}", result) from failure_of(result, live)
+
+
+def failure_of(result: RunResult, live: Live) -> BaseException | None:
+    """The exception that failed a run."""
     failure = first_failure(live.run)
     error: ErrorInfo | None = failure.error if failure is not None else result.error
-    cause = next((exception for info, exception in live.exceptions if info is error), None)
-    raise RunFailed(f"run {result.run_id} of graph {name} failed: {error}", result) from cause
+    return next((exception for info, exception in live.exceptions if info is error), None)
+
+
+def batch_of(info: ErrorInfo | None, error: BaseException | None) -> Any:
+    """What became of the items of the batch that failed a run; None of one that failed otherwise."""
+    if isinstance(error, RunFailed):  # of a graph inside of a step
+        return error.result.batch
+    return getattr(error, "batch", None) if info is not None and info.index is not None else None

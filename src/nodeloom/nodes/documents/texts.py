@@ -31,7 +31,7 @@ __all__ = ["Known", "check_condition", "check_templates", "rendered"]
 
 
 _WORD = re.compile(r"\w+|[^\w\s]")
-ERROR_KEYS = ("type", "code", "message", "node", "retryable")
+ERROR_KEYS = ("type", "code", "message", "node", "retryable", "index")
 
 
 @dataclass(frozen=True)
