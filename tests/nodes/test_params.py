@@ -6,7 +6,7 @@ import pydantic
 import pytest
 
 from nodeloom import Field, Graph, GraphError, Node, Params, RunFailed, node
-from nodeloom.errors import DefinitionError, ExpressionError, ParamsError
+from nodeloom.errors import DefinitionError, DocumentError, ExpressionError, ParamsError
 
 
 class Fetch(Node):
@@ -195,3 +195,43 @@ async def test_a_model_of_pydantics_own_is_a_params_model_too() -> None:
         return {"url": params.url}
 
     assert await use.copy(url="y")() == {"url": "y"}
+
+
+class Asked(Params):
+    host: str
+    port: int = 80
+
+
+@node
+async def asking(params: Asked) -> dict[str, Any]:
+    return {"host": params.host, "port": params.port}
+
+
+def test_a_function_may_need_params_that_its_copies_give() -> None:
+    """1.5"""
+    assert asking.copy(host="here").run_sync({}) == {"host": "here", "port": 80}
+    first, second = asking.copy(id="a", host="a"), asking.copy(id="b", host="{{ run.id }}")
+    first >> second
+    assert Graph(first, name="g").run_sync(run_id="r").output == {"host": "r", "port": 80}
+    with pytest.raises(ParamsError, match=r"params\.host: Field required"):
+        asking.copy(id="c", port=1)
+    with pytest.raises(ParamsError, match=r"params\.port"):
+        asking.copy(id="c", host="c", port="x")
+
+
+def test_a_function_without_its_params_is_refused_where_it_would_run() -> None:
+    """12.2"""
+    for make in (lambda: Graph(asking, name="g"), asking.run_sync):
+        with pytest.raises(GraphError, match=r"params\.host.*Field required: give it, as asking\.copy\(host=\.\.\.\)"):
+            make()
+    with pytest.raises(ParamsError, match="valid integer"):
+        node(port="x")(asking.work)
+
+
+def test_a_function_that_needs_params_is_a_type_in_documents() -> None:
+    def document(params: dict[str, Any]) -> dict[str, Any]:
+        return {"nodeloom": 1, "name": "d", "nodes": {"a": {"type": f"{__name__}.asking", "params": params}}}
+
+    assert Graph.from_document(document({"host": "there"})).run_sync().output == {"host": "there", "port": 80}
+    with pytest.raises(DocumentError, match=r"params\.host: is required"):
+        Graph.from_document(document({}))

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
-from ..errors import DefinitionError
+from ..errors import DefinitionError, ParamsError
 from .node import Node, in_words
 from .signature import read_signature
 
 __all__ = ["FunctionNode", "node"]
 
+REQUIRED = "Field required"
+"""What pydantic says of a field that is not given."""
+
 
 class FunctionNode(Node):
-    """A node made of a function by `@node`."""
+    """A node made of a function by `@node`.
+
+    Attributes:
+        defining: the node that stands for the function is being made; it may lack params that others give.
+        lacking: that node and what it lacks, where it lacks any: it can be copied, and named in documents.
+    """
+
+    defining: ClassVar[bool] = False
+    lacking: ClassVar[tuple[Node, ParamsError] | None] = None
+
+    def _check_params(self) -> None:
+        try:
+            super()._check_params()
+        except ParamsError as error:
+            kind = type(self)
+            if not kind.defining or any(problem.message != REQUIRED for problem in error.problems):
+                raise
+            kind.lacking = self, error
 
     def work(self) -> None:  # replaced in the class each function gets
         return None
@@ -48,7 +68,8 @@ def node(
         function: the function; or the node's identifier, when used as `@node("text.count", ...)`.
         display_name, icon, version, category: as on a class.
         **settings: what a node's constructor takes: `id`, `isolation`, `memory`, `join`, `routing`, `pool`,
-            and params when the function has `params: MyParams` without which they would be missing.
+            and params when the function has `params: MyParams`. One whose required params are not given here is
+            given them by `copy(...)`, or by a document.
 
     Returns:
         A node, an object to wire and to call; `copy(id=...)` gives the same definition in a second place.
@@ -95,7 +116,9 @@ def _make(function: Callable[..., Any], given: dict[str, Any], settings: dict[st
     # On the class as well, so that a node made by its type alone, as in a document, has them too.
     kept = {word: value for word, value in settings.items() if word in ("isolation", "pool")}
     made: Any = type(name, (FunctionNode,), {**words, **kept, "work": staticmethod(function)})
+    made.defining = True
     instance = made(**settings)
+    made.defining = False
     if not isinstance(instance, FunctionNode):
         raise DefinitionError(f"@node could not make a node of {function!r}")
     return instance

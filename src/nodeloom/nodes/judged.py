@@ -34,11 +34,21 @@ def node_problems(nodes: Sequence[Node], declaration: Declaration, call: Batch |
             problems.append(Problem("template", message, node.id, place, line=lines[node.id]))
 
     for node in nodes:
+        lacking = getattr(type(node), "lacking", None)
+        if lacking is not None and lacking[0] is node:
+            problems += [_lacking(problem, node, lines[node.id]) for problem in lacking[1].problems]
         batch = node.batch if call is None else None
         add(node, rendered_params(node), names if batch is None else (*names, *batch.names), "params")
         if batch is not None:
             add(node, batch.templates, PARAM_NAMES, "batch.items")
     return problems
+
+
+def _lacking(problem: Problem, node: Node, line: int | None) -> Problem:
+    """A param that the node of a function was defined without."""
+    name = (problem.field or "").removeprefix("params.")
+    message = f"{problem.message}: give it, as {node.id}.copy({name}=...)"
+    return Problem(problem.code, message, node=node.id, field=problem.field, line=line)
 
 
 def _template_problems(
