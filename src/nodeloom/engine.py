@@ -82,6 +82,7 @@ class Engine(Lifecycle):
         limits: where policies keep what they share by key: this process by default, or a server as `RedisLimits(url)`.
         file_roots: the folders that file nodes may touch; the working directory by default.
         grace: seconds that a cancelled step on a thread is given to return.
+        kept_runs: how many runs started with a `run_id` are known by it after they ended, the latest.
 
     Example:
         >>> import asyncio
@@ -107,8 +108,9 @@ class Engine(Lifecycle):
         limits: Limits | None = None,
         file_roots: list[str | Path] | None = None,
         grace: float = 5.0,
+        kept_runs: int = 10_000,
     ) -> None:
-        super().__init__()
+        super().__init__(kept_runs)
         self._pools = Pools(pools, workers, grace)
         self._settings: dict[str, Any] = {"file_roots": [Path(root) for root in file_roots or ["."]]}
         self._resources = NamedResources(resources, grace=grace)
@@ -137,8 +139,11 @@ class Engine(Lifecycle):
         config: Mapping[str, Any] | None = None,
         watch: Callable[[Event], None] | None = None,
     ) -> RunResult:
-        """Run a graph to its end; see `Graph.run`. `watch` is called with each event."""
-        live = self._live(graph, handed(graph.check_inputs(inputs)), run_id, watch, metadata, config)
+        """Run a graph to its end; see `Graph.run`. `watch` is told each event. A `run_id` gives what `start` began."""
+        given = handed(graph.check_inputs(inputs))
+        if run_id is not None and (known := self._under_way.started(run_id, graph, given)) is not None:
+            return await known.result(check=check)
+        live = self._live(graph, given, run_id, watch, metadata, config)
         result = await self._new_run(live, self._program(graph), current_context()).drive()
         return checked(result, live, graph.name) if check else result
 
@@ -151,19 +156,22 @@ class Engine(Lifecycle):
         check: bool = True,
         **options: Any,
     ) -> RunHandle:
-        """Start a run and give its handle. Starting the same id again gives the same run.
+        """Start a run and give its handle. Starting the same id again, alike, gives the same run.
 
         Args:
             graph, inputs, check, **options: as for `run`. run_id: a name of one's own; made up by default.
+
+        Raises:
+            NodeloomError: the id is that of a run of another graph, or with other inputs.
         """
-        known = self._under_way.handles.get(run_id) if run_id is not None else None
-        if known is not None:
+        given = handed(graph.check_inputs(inputs))
+        if (known := self._under_way.started(run_id, graph, given)) is not None:
             return known
-        live = self._live(graph, handed(graph.check_inputs(inputs)), run_id, **options)
+        live = self._live(graph, given, run_id, **options)
         run = self._new_run(live, self._program(graph), None)
         task = asyncio.create_task(_driven(run, live, graph.name, check))
         task.add_done_callback(_seen)
-        return self._under_way.keep(RunHandle(run, graph, task), named=bool(run_id))
+        return self._under_way.keep(RunHandle(run, graph, live.run.inputs, task), named=bool(run_id))
 
     async def stream(
         self, graph: Graph, inputs: Mapping[str, Any] | None = None, **options: Any

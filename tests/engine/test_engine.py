@@ -62,6 +62,44 @@ async def test_starting_the_same_id_again_gives_the_same_run() -> None:
     assert begun == [1]
 
 
+@pytest.mark.parametrize(
+    ("other", "inputs", "said"),
+    [
+        ("double", {"n": 2}, r"of graph doubling with other inputs \(n differ\)"),
+        ("after", {"n": 1}, "of graph doubling;"),
+    ],
+)
+async def test_an_id_of_a_started_run_is_refused_for_another_one(other: str, inputs: Any, said: str) -> None:
+    """13.1"""
+    graph = Graph(double.copy(), name="doubling")
+    others = {"double": graph, "after": Graph(double.copy(), name="another")}
+    async with Engine() as engine:
+        run = await engine.start(graph, {"n": 1}, run_id="r")
+        for again in (engine.start, engine.run):
+            with pytest.raises(NodeloomError, match=rf"run 'r' was started already, {said}"):
+                await again(others[other], inputs, run_id="r")
+        assert (await run.result()).output == {"n": 2}
+
+
+async def test_run_gives_the_result_of_the_run_that_was_started_as_this() -> None:
+    """13.1: also of a graph that was made anew, as of a document."""
+    async with Engine() as engine:
+        run = await engine.start(Graph(double.copy(), name="doubling"), {"n": 1}, run_id="r")
+        result = await engine.run(Graph(double.copy(), name="doubling"), {"n": 1}, run_id="r")
+        assert result is await run.result()
+
+
+async def test_of_started_runs_the_latest_are_known_when_they_have_ended() -> None:
+    graph = Graph(double.copy(), name="doubling")
+    async with Engine(kept_runs=2) as engine:
+        for number in range(4):
+            await (await engine.start(graph, {"n": number}, run_id=f"r{number}")).result()
+        await asyncio.sleep(0)
+        known = engine._under_way.handles  # type: ignore[attr-defined, unused-ignore]
+        assert list(known) == ["r2", "r3"]
+        assert (await (await engine.start(graph, {"n": 5}, run_id="r0")).result()).output == {"n": 10}
+
+
 async def test_made_up_run_ids_are_all_different() -> None:
     graph = Graph(double.copy())
     async with Engine() as engine:

@@ -6,12 +6,14 @@ import asyncio
 import contextvars
 import copy
 from contextlib import aclosing, suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.policies.surroundings import Work, a_step, around
 
+from nodeloom import Batch, Graph, GraphError, node
 from nodeloom.errors import DefinitionError, StepError, StepTimeout
 from nodeloom.policies import Concurrency, Deadline, Timeout
 from nodeloom.policies.first_step import bounded
@@ -510,3 +512,28 @@ def test_it_is_a_frozen_definition():
     assert Timeout(5) != Timeout(6)
     assert Timeout(5) != Deadline(5)  # type: ignore[comparison-overlap]
     assert repr(Timeout(5)) == "Timeout(seconds=5)"
+
+
+@pytest.mark.parametrize("policy", [Timeout(1.0), Deadline(1.0)])
+def test_plain_work_on_the_loop_cannot_be_bounded(policy: Any) -> None:
+    """5.4: nothing could interrupt it."""
+
+    @node(isolation="inline", policies=[policy])
+    def plain() -> None: ...
+
+    @node(isolation="inline", policies=[policy])
+    async def waits() -> dict[str, Any]:
+        return {}
+
+    with pytest.raises(GraphError, match=rf"{type(policy).__name__}: work is a plain function that runs inline"):
+        Graph(plain, name="g")
+    assert run_virtual(Graph(waits, name="g").run()).status == "completed"
+
+
+def test_many_items_of_plain_work_on_the_loop_have_a_deadline() -> None:
+    """5.4, 8.1: it is looked at between two items."""
+
+    @node(isolation="inline", policies=[Deadline(1.0)], batch=Batch(items=[1]))
+    def plain() -> None: ...
+
+    assert run_virtual(Graph(plain, name="g").run()).status == "completed"

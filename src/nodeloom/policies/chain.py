@@ -93,10 +93,23 @@ def _problems(policies: list[Policy], names: frozenset[str], node: Any) -> Itera
     if batching is not None and getattr(node, "isolation", None) == "process":
         yield f"{type(batching).__name__}: work_batch runs in this process, and the node says isolation='process'"
     for policy in policies:
+        if policy.layer in _endless(node):
+            yield (
+                f"{type(policy).__name__}: work is a plain function that runs inline, on the loop itself, where "
+                f"nothing can interrupt it; make it async, or leave isolation='inline' out"
+            )
         gathered = batching is not None and ORDER[policy.layer] > ORDER["batching"]
         where = " (one call for many steps, inside Batching: its key uses params only)" if gathered else ""
         for problem in policy.problems(_gathered(names) if gathered else names):
             yield f"{type(policy).__name__}{where}: {problem}"
+
+
+def _endless(node: Any) -> tuple[str, ...]:
+    """The layers that can bound nothing: its work is plain code on the loop, which never lets that go."""
+    shape = getattr(getattr(node, "signature", None), "shape", "")
+    if getattr(node, "isolation", None) != "inline" or shape not in ("plain", "generator"):
+        return ()
+    return ("timeout", "deadline") if node.batch is None else ("timeout",)  # between two items it is asked
 
 
 def _param_names(node: Any) -> frozenset[str]:

@@ -6,7 +6,7 @@ import asyncio
 
 from ..errors import RunCancelled, RunFailed
 from ..model.run import RunResult
-from ..model.values import EMPTY
+from ..model.values import EMPTY, Values
 from ..nodes.graph import Graph
 from .left import Left
 from .pausing import Pausable
@@ -18,12 +18,14 @@ class RunHandle:
     """A run that an engine has started.
 
     Attributes:
-        id: the run's id. graph: what runs. task: what drives it. run: what is alive of it, until it ends.
+        id: the run's id. graph: what runs. inputs: what it was started with. task: what drives it.
+        run: what is alive of it, until it ends.
     """
 
-    def __init__(self, run: Pausable, graph: Graph, task: asyncio.Task[RunResult]) -> None:
+    def __init__(self, run: Pausable, graph: Graph, inputs: Values, task: asyncio.Task[RunResult]) -> None:
         self.id = run.run_id
         self.graph = graph
+        self.inputs = inputs
         self._task = task
         self.run: Pausable | None = run
         task.add_done_callback(self._ended)

@@ -25,12 +25,15 @@ log = logging.getLogger("nodeloom.engine")
 class Lifecycle:
     """The runs that an engine has under way, and the end of them all.
 
+    Args:
+        kept_runs: how many runs that were started with an id of their caller's are known when they have ended.
+
     Attributes:
         closed: it has ended.
     """
 
-    def __init__(self) -> None:
-        self._under_way = UnderWay()
+    def __init__(self, kept_runs: int) -> None:
+        self._under_way = UnderWay(kept_runs)
         self._end: asyncio.Task[tuple[Left, ...]] | None = None
         self._closing = self.closed = False
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import NodeloomError
 from ..nodes.context import Context, current_context
+from ..nodes.graph import Graph
 from .handle import RunHandle
 from .left import Left
 from .pausing import Pausable
@@ -17,12 +21,17 @@ __all__ = ["UnderWay"]
 class UnderWay:
     """The runs that are driven at the moment.
 
+    Args:
+        kept: how many started runs with a name of their caller's are known when they have ended.
+
     Attributes:
         runs: by the identity of the data of each. handles: of those that were started, by their ids.
         stopping: no new ones are taken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._ended: deque[str] = deque()  # names of those that have ended, oldest first
         self.runs: dict[int, Pausable] = {}
         self.handles: dict[str, RunHandle] = {}
         self.stopping = False
@@ -35,11 +44,35 @@ class UnderWay:
         return None if ctx is None else self.runs.get(id(ctx.live.run))
 
     def keep(self, handle: RunHandle, *, named: bool) -> RunHandle:
-        """Know a started run by its id; for good, where somebody has named it."""
+        """Know a started run by its id; where somebody has named it, also when it has ended, among the latest."""
         self.handles[handle.id] = handle
-        if not named:  # nobody can ask for it by a name of their own, so its handle is enough to keep it
-            handle.task.add_done_callback(lambda _: self._forget(handle.id))
+        # Nobody can ask for one without a name of theirs, so its handle is enough to keep it.
+        end = self._keep_ended if named else self._forget
+        handle.task.add_done_callback(lambda _: end(handle.id))
         return handle
+
+    def started(self, run_id: str | None, graph: Graph, inputs: Mapping[str, Any]) -> RunHandle | None:
+        """The run that was started as this, if there is one.
+
+        Raises:
+            NodeloomError: it is of another graph, or has other inputs.
+        """
+        handle = self.handles.get(run_id) if run_id is not None else None
+        if handle is None:
+            return None
+        differs = f"graph {handle.graph.name}" if not _are_alike(handle.graph, graph) else ""
+        if not differs and not _are_equal(handle.inputs, inputs):
+            differs = f"graph {graph.name} with other inputs ({_differing(handle.inputs, inputs)} differ)"
+        if differs:
+            raise NodeloomError(
+                f"run {run_id!r} was started already, of {differs}; a run's id names one run: give this one another"
+            )
+        return handle
+
+    def _keep_ended(self, run_id: str) -> None:
+        self._ended.append(run_id)
+        while len(self._ended) > self._kept:
+            self._forget(self._ended.popleft())
 
     def _forget(self, run_id: str) -> None:
         self._let_go[run_id] = self.handles.pop(run_id)
@@ -132,6 +165,28 @@ class UnderWay:
 
     def _outermost(self) -> list[Pausable]:
         return [run for run in self.runs.values() if _is_outermost(run)]
+
+
+def _are_alike(one: Graph, other: Graph) -> bool:
+    """Whether two graphs are one, or of one name and declared alike, as a document that is read twice."""
+    from ..policies.scope import scope_of  # here, for a run whose id is new asks nothing of policies
+
+    return one is other or scope_of(one.as_node()) == scope_of(other.as_node())
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    try:
+        return one is other or bool(one == other)
+    except Exception:  # as arrays, of which none is equal or not as a whole
+        return False
+
+
+def _differing(known: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """The names of inputs that are not the same."""
+    names = {**known, **given}
+    missing = object()
+    differing = [name for name in names if not _are_equal(known.get(name, missing), given.get(name, missing))]
+    return ", ".join(differing) or "they"
 
 
 def _is_outermost(run: Pausable) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from ...errors import DefinitionError, ParamsError, UnknownNodeType
 from ...model.batch import Batch, spelt_twice
-from ...model.batch_settings import BatchSettingsError
+from ...model.batch_settings import BatchSettingsError, unknown_setting
 from ...model.edge import Quorum
 from ...model.plan import NodeSpec
 from ..host import policies
@@ -222,13 +222,13 @@ def _policies(value: Any, path: Path, findings: Findings) -> tuple[Any, ...]:
 
 
 def _batch(value: Any, around: tuple[Any, ...], path: Path, findings: Findings) -> Batch | None:
-    if value is None:
-        return None
     if not is_mapping(value):
         what = f"a batch is a mapping, as `batch: {{items: '{{{{ outputs.scan.files }}}}'}}`, not {shown(value)}"
         findings.add("bad_batch", what, (*path, "batch"))
         return None
     problems = {"reduce": "reduce is a function, which only Python can say"} if "reduce" in value else {}
+    if "as_" in value:
+        problems["as_"] = f"{unknown_setting('as_')}: `as_` is how Python spells it"
     try:
         batch = Batch.of({word: value[word] for word in value if word not in problems})
         problems |= {"policies": twice} if (twice := spelt_twice(batch, around)) else {}
