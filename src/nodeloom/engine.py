@@ -28,6 +28,7 @@ from .nodes.latest import Latest
 from .nodes.memory import Parted
 from .nodes.node import Node
 from .resources.background import Background
+from .resources.given import check_engine, folders
 from .resources.named import NamedResources
 from .resources.pools import Pools
 from .resources.secrets import Secrets, Source
@@ -106,13 +107,14 @@ class Engine(Lifecycle):
         resources: Mapping[str, Any] | None = None,
         secrets: Source | Sequence[Source | str | Path] | str | Path | None = None,
         limits: Limits | None = None,
-        file_roots: list[str | Path] | None = None,
+        file_roots: str | Path | list[str | Path] | None = None,
         grace: float = 5.0,
         kept_runs: int = 10_000,
     ) -> None:
+        check_engine(grace, kept_runs, limits, resources)
         super().__init__(kept_runs)
         self._pools = Pools(pools, workers, grace)
-        self._settings: dict[str, Any] = {"file_roots": [Path(root) for root in file_roots or ["."]]}
+        self._settings: dict[str, Any] = {"file_roots": folders(file_roots)}
         self._resources = NamedResources(resources, grace=grace)
         self._background = Background(self.offload, grace=grace)
         self._shared = MemoryShared()

@@ -5,13 +5,14 @@ import contextlib
 import gc
 import threading
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import nodeloom
-from nodeloom import Engine, Graph, Node, RunCancelled, RunFailed, node
-from nodeloom.errors import EngineClosed, NodeloomError, ParamsError
+from nodeloom import Engine, Graph, Node, RetryAfter, RunCancelled, RunFailed, node
+from nodeloom.errors import DefinitionError, EngineClosed, NodeloomError, ParamsError
 from nodeloom.implicit import current_engine
 
 
@@ -571,3 +572,44 @@ async def test_runs_without_a_name_of_ones_own_are_not_kept_for_ever() -> None:
         del handles, handle
         gc.collect()
         assert [each() for each in gone] == [None] * 50
+
+
+# --- what it is given
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"grace": "5"}, "grace='5': give a number of seconds from 0"),
+        ({"grace": -1}, "grace=-1: give"),
+        ({"grace": float("nan")}, "grace=nan: give"),
+        ({"kept_runs": -1}, "kept_runs=-1: give how many"),
+        ({"limits": "redis://"}, "limits='redis://': give where"),
+        ({"resources": ["db"]}, r"resources=\['db'\]: give them by name"),
+        ({"file_roots": 3}, "file_roots=3: give folders"),
+        ({"file_roots": [3]}, r"file_roots=\[3\]: each is a folder"),
+        ({"pools": 8}, "pool: give sizes by name, as {'default': 8}, not 8"),
+        ({"pools": {"slow": "8"}}, "pool 'slow': a size is a number of threads from 1, not '8'"),
+        ({"workers": {"slow": True}}, "workers 'slow': a size is a number of processes from 1, not True"),
+    ],
+)
+def test_wrong_settings_are_refused_when_they_are_given(settings: Any, said: str) -> None:
+    """13.1"""
+    with pytest.raises((DefinitionError, ValueError), match=said):
+        Engine(**settings)
+
+
+async def test_a_text_is_one_folder() -> None:
+    async with Engine(file_roots="data") as engine:
+        assert engine.setting("file_roots") == [Path("data")]
+
+
+async def test_wrong_times_are_refused_when_they_are_given() -> None:
+    """6.2"""
+    async with Engine() as engine:
+        for wrong in (engine.stop(grace="1"), engine.drain(within=-1), engine.pause("r", within="1")):  # type: ignore[arg-type]
+            with pytest.raises(DefinitionError, match="give a number of seconds from 0"):
+                await wrong
+    for seconds in ("20", None, -1, True):
+        with pytest.raises(ValueError, match="give the seconds to wait"):
+            RetryAfter(seconds)  # type: ignore[arg-type]

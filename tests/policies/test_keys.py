@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ConfigDict
-from tests.policies.surroundings import NAMES, a_place, a_step
+from tests.policies.surroundings import NAMES, Work, a_place, a_step, around
 
 from nodeloom import Params
 from nodeloom.errors import DefinitionError, PolicyError
+from nodeloom.policies import CircuitBreaker, Concurrency, Idempotency, RateLimit, Retry
 from nodeloom.policies.keys import Key
+from nodeloom.testing import run_virtual
 
 
 def test_a_text_is_a_constant_key():
@@ -146,3 +150,26 @@ def test_unknown_params_are_problems_where_they_are_known():
 
 def test_every_unknown_name_is_told_at_once():
     assert len(Key("{{ a }}{{ b }}").problems(NAMES)) == 2
+
+
+@pytest.mark.parametrize("make", [RateLimit, Concurrency])
+def test_an_empty_key_is_refused(make: Any) -> None:
+    """5.5 to 5.7: it would be everybody's."""
+    with pytest.raises(DefinitionError, match="key='': it is empty"):
+        make(1, key="")
+    with pytest.raises(DefinitionError, match="key='': it is empty"):
+        Idempotency(key="")
+
+
+def test_a_key_that_comes_out_empty_fails_the_step() -> None:
+    """5.7"""
+    handle = around(Work({}), Idempotency(key="{{ inputs.order }}"))
+    with pytest.raises(PolicyError, match="Idempotency of node fetch: key: it is empty"):
+        run_virtual(handle(a_step(inputs={"order": ""})))
+
+
+def test_policies_about_no_error_are_refused() -> None:
+    """5.3, 5.5"""
+    for make in (lambda: Retry(retry_on=()), lambda: CircuitBreaker(counts=[])):
+        with pytest.raises(DefinitionError, match="it names no error"):
+            make()

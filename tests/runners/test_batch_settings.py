@@ -98,7 +98,6 @@ def test_every_problem_is_told_at_once_and_unknown_settings_are_problems() -> No
     ("batch", "policy", "problem"),
     [
         ({"max_retries": 3}, Retry(2), "are a Retry, and there is Retry("),
-        ({"retry_wait": 1.0}, Retry(2), "are a Retry"),
         ({"item_timeout": 1.0}, Timeout(2), "is a Timeout, and there is Timeout("),
     ],
 )
@@ -164,3 +163,24 @@ def test_the_names_in_a_graph_are_checked() -> None:
         Graph(Show(batch=Batch(items="{{ item.parts }}")))
     with pytest.raises(GraphError, match="no node has the id 'scn'"):
         Graph(Show(batch=Batch(items="{{ outputs.scn.files }}")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"items": [1], "retry_wait": 1.0}, "retry_wait comes with max_retries"),
+        ({"items": "{{ 3 }}"}, "is always 3, which is no list"),
+        ({"items": "{{ 'abc' }}"}, "is always 'abc'"),
+        ({"items": "{{ inputs.a }}{{ inputs.b }}"}, "are several expressions, which make a text"),
+    ],
+)
+def test_settings_that_can_never_work_are_refused(settings: Any, said: str) -> None:
+    """8.1"""
+    with pytest.raises(DefinitionError, match=said):
+        Batch(**settings)
+
+
+def test_a_map_may_make_one_attempt_where_the_node_makes_several() -> None:
+    batch = Batch(items=[1], max_retries=3, retry_wait=1.0)
+    assert batch.mapped({"max_retries": 1}).retry_wait == 0
+    assert Batch(items="{{ [1, 2] }}").items == "{{ [1, 2] }}"

@@ -126,7 +126,8 @@ class RetryAfter(StepError):
     retryable = True
 
     def __init__(self, retry_after: float, message: str = "") -> None:
-        if isinstance(retry_after, bool) or not 0 <= retry_after < float("inf"):
+        number: object = retry_after
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < float("inf"):
             raise ValueError(f"RetryAfter({retry_after!r}): give the seconds to wait, as a number from 0")
         super().__init__(message or f"to be tried again after {retry_after:g} s")
         self.retry_after = retry_after

@@ -128,6 +128,8 @@ class Batch:
             )
         said = {name: value for name, value in settings.items() if value is not None or name not in SPELLINGS}
         kept = {name: getattr(self, name) for name in INHERITED}
+        if said.get("max_retries") == 1:
+            del kept["retry_wait"]
         if "max_concurrent" not in said and said.get("parallel", self.parallel):
             kept |= {"parallel": True, "max_concurrent": self.max_concurrent}
         return Batch.of({**kept, **said, "items": ()})

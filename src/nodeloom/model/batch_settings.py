@@ -59,6 +59,8 @@ def batch_problems(settings: Mapping[str, Any]) -> dict[str, str]:
     found = {name: find(settings[name]) for name, find in _PROBLEMS.items()}
     if found["parallel"] is None and settings["parallel"] is False:
         found["parallel"] = _contradiction(settings["max_concurrent"])
+    if found["retry_wait"] is None and settings["retry_wait"] and settings["max_retries"] == 1:
+        found["retry_wait"] = "retry_wait comes with max_retries, which is the attempts in all: 1 makes no second one"
     return {name: problem for name, problem in found.items() if problem is not None}
 
 
@@ -84,10 +86,23 @@ def _expression_problem(text: str) -> str | None:
     if not (has_template(text) and is_whole):
         return f'items={_shown(text)} is a text; give an expression, as "{{{{ outputs.scan.files }}}}", or a list'
     try:
-        compile_template(text, None, "items")
+        template = compile_template(text, None, "items")
+        constant = template.render({}) if template is not None and not template.paths else []
     except ExpressionError as error:
         return str(error)
-    return None
+    if not _is_one_expression(text):
+        return f"items={_shown(text)} are several expressions, which make a text; give one, or a list of them"
+    return (
+        None if isinstance(constant, list) else f"items={_shown(text)} is always {_shown(constant)}, which is no list"
+    )
+
+
+def _is_one_expression(text: str) -> bool:
+    try:
+        parse(text[2:-2])
+    except ExpressionError:
+        return False
+    return True
 
 
 def _name_problem(name: Any) -> str | None:

@@ -80,6 +80,8 @@ def errors_problem(setting: str, given: Any) -> str | None:
     """What is wrong with what should name errors."""
     several = isinstance(given, Iterable) and not isinstance(given, str | type)
     every: list[Any] = list(cast("Iterable[Any]", given)) if several else [given]
+    if several and not every:
+        return f"{setting}={given!r}: it names no error, so nothing is ever meant; leave it out for all of them"
     for each in every:
         problem = _problem(each)
         if problem is not None:

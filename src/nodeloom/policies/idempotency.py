@@ -62,7 +62,7 @@ class Idempotency(Policy):
 
     def around(self, call: Handler, place: Place) -> Handler:
         """The call, or its remembered result."""
-        key_of: Callable[[Context], str] = _digest if self.key is None else self._key.of
+        key_of: Callable[[Context], str] = _digest if self.key is None else self._given
         limits, ttl, scope = place.limits, self.ttl, scope_of(place.node)
 
         async def handle(ctx: Context) -> Any:
@@ -82,6 +82,15 @@ class Idempotency(Policy):
                 await flight.end()
 
         return handle
+
+    def _given(self, ctx: Context) -> str:
+        key = self._key.of(ctx)
+        if key:
+            return key
+        raise PolicyError(
+            f"Idempotency of node {ctx.node_id}: key: it is empty, and all the steps without a value would share one "
+            f"result"
+        )
 
     def problems(self, names: frozenset[str]) -> list[str]:
         """What is wrong with the key."""

@@ -97,6 +97,9 @@ class Key:
             self._make = lambda ctx: template.render({**ctx.scope(), "params": _params(ctx)})
 
     def _fix(self, value: Any) -> None:
+        if value == "":
+            problem = f"key={self.given!r}: it is empty; leave the key out for the one that is meant by default"
+            raise SettingsError(self.policy, {"key": problem})
         self.constant = constant = _as_key(value)
         self._make = lambda ctx: constant
 

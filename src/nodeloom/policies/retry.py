@@ -77,7 +77,7 @@ class Retry(Policy):
             max_wait=seconds("max_wait", self.max_wait, least=0),
             jitter=switch("jitter", self.jitter),
             retry_on=errors_problem("retry_on", self.retry_on),
-            give_up_on=errors_problem("give_up_on", self.give_up_on),
+            give_up_on=None if self.give_up_on == () else errors_problem("give_up_on", self.give_up_on),
         )
         if self.wait > self.max_wait:
             problem = f"wait={self.wait:g} is longer than max_wait={self.max_wait:g}; give a longer max_wait as well"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NodeloomError
 from .threads import ThreadPool
@@ -18,6 +18,15 @@ __all__ = ["Pools"]
 log = logging.getLogger("nodeloom.engine")
 
 
+def _check_sizes(kind: str, sizes: object, what: str) -> None:
+    if sizes is not None and not isinstance(sizes, Mapping):
+        raise ValueError(f"{kind}: give sizes by name, as {{'default': 8}}, not {sizes!r}")
+    named: Mapping[Any, Any] = sizes or {}
+    for name, size in named.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"{kind} {name!r}: a size is a number of {what} from 1, not {size!r}")
+
+
 class Pools:
     """Thread pools, and pools of worker processes, which are made when they are first asked for.
 
@@ -26,15 +35,14 @@ class Pools:
     """
 
     def __init__(self, threads: Mapping[str, int] | None, workers: Mapping[str, int] | None, grace: float) -> None:
+        for kind, sizes, what in (("pool", threads, "threads"), ("workers", workers, "processes")):
+            _check_sizes(kind, sizes, what)
         self._threads = {
             name: ThreadPool(name, size, grace) for name, size in {"default": 32, **(threads or {})}.items()
         }
         self._workers = {"default": os.cpu_count() or 1, **(workers or {})}
         self._processes: dict[str, ProcessPool] = {}
         self._grace = grace
-        for name, size in self._workers.items():
-            if size < 1:
-                raise ValueError(f"workers {name!r}: a size is a number of processes from 1, not {size}")
 
     def threads(self, name: str) -> ThreadPool:
         """The thread pool of that name."""

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from ..errors import EngineClosed
 from ..nodes.context import Context, current_context
+from ..resources.given import check_seconds
 from ..resources.held import to_the_end
 from .left import Left
 from .parts import Parts
@@ -121,6 +122,7 @@ class Lifecycle:
         Returns:
             The runs that were cancelled, with what they were at; each is logged too.
         """
+        check_seconds("grace", grace)
         self._under_way.stopping = True
         return await self._ended(grace)
 

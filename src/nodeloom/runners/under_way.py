@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import NodeloomError
 from ..nodes.context import Context, current_context
 from ..nodes.graph import Graph
+from ..resources.given import check_seconds
 from .handle import RunHandle
 from .left import Left
 from .pausing import Pausable
@@ -80,6 +81,7 @@ class UnderWay:
     async def pause(self, run_id: str, within: float | None) -> Left | None:
         """Pause a run; see `Engine.pause`."""
         left = None
+        _check_within(within)
         for run in self._named(run_id):
             left = await run.pause(within) or left
         return left
@@ -92,6 +94,7 @@ class UnderWay:
     async def cancel(self, run_id: str, within: float | None) -> Left | None:
         """Cancel a run; see `Engine.cancel`."""
         left = None
+        _check_within(within)
         for run in self._named(run_id):
             left = await run.end(within) or left
         return left
@@ -108,6 +111,7 @@ class UnderWay:
 
     async def drain(self, within: float | None) -> tuple[Left, ...]:
         """Wait for the end of those under way now; gives those that had not ended by then."""
+        _check_within(within)
         around = self.of(current_context())
         if around is not None and around.has(asyncio.current_task()):
             raise NodeloomError(f"a step of run {around.run_id} awaits drain(), which would wait for that step")
@@ -165,6 +169,11 @@ class UnderWay:
 
     def _outermost(self) -> list[Pausable]:
         return [run for run in self.runs.values() if _is_outermost(run)]
+
+
+def _check_within(within: float | None) -> None:
+    if within is not None:
+        check_seconds("within", within)
 
 
 def _are_alike(one: Graph, other: Graph) -> bool:
