@@ -24,6 +24,9 @@ NAMES = frozenset({"params", "inputs", "state", "outputs", "run"})
 class FakeServices:
     """An engine, as far as these policies look at it."""
 
+    async def sleep(self, seconds: float, ctx: Any) -> None:
+        await asyncio.sleep(seconds)
+
     async def offload(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         return await asyncio.to_thread(function, *args, **kwargs)
 

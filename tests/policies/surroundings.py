@@ -60,6 +60,9 @@ class FakeContext:
     def log(self) -> logging.Logger:
         return logging.getLogger("tests.fetch")
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     def at_attempt(self, attempt: int) -> FakeContext:
         return replace(self, attempt=attempt)
 

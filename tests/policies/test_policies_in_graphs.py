@@ -29,7 +29,7 @@ from nodeloom import (
     Timeout,
     node,
 )
-from nodeloom.errors import ConcurrencyConflict, DeadlineExceeded, StepTimeout
+from nodeloom.errors import ConcurrencyConflict, DeadlineExceeded, RateLimitConflict, StepTimeout
 from nodeloom.testing import run_virtual
 
 
@@ -322,16 +322,18 @@ def test_two_of_a_kind_are_refused_where_they_are_written():
         Fails(1, OSError(), id="twice", policies=[Retry(3), Retry(4)])
 
 
-async def test_two_limits_under_one_key_of_two_graphs_are_refused_before_anything_runs():
+@pytest.mark.parametrize("kind", [Concurrency, RateLimit])
+@pytest.mark.parametrize("check", [True, False])
+async def test_two_limits_under_one_key_of_two_graphs_are_refused_before_anything_runs(kind: Any, check: bool) -> None:
     """5.6: within an engine the key is one, whichever graph its nodes are in."""
     one, two = (
-        Graph(sleepy.copy(id=f"n{limit}", policies=[Concurrency(limit, key="gpu")]), name=f"g{limit}")
-        for limit in (2, 3)
+        Graph(sleepy.copy(id=f"n{limit}", policies=[kind(limit, key="gpu")]), name=f"g{limit}") for limit in (2, 3)
     )
     async with Engine() as engine:
         await engine.run(one, {"seconds": 0})
-        with pytest.raises(ConcurrencyConflict, match="'gpu': 2 and 3 at once"):
-            await engine.run(two, {"seconds": 0})
+        with pytest.raises(GraphError, match=r"(?s)graph g3 on this engine.*node n3.*share the key 'gpu'") as caught:
+            await engine.run(two, {"seconds": 0}, check=check)
+    assert isinstance(caught.value.__cause__, ConcurrencyConflict | RateLimitConflict)
 
 
 async def test_what_is_told_of_a_step_names_its_last_attempt() -> None:

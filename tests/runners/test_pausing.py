@@ -1036,3 +1036,71 @@ async def _ask(engine: Engine, run_id: str, call: str, caller: asyncio.Task[Any]
             await engine.stop(grace=0.001)
         case _:
             await engine.close()
+
+
+def waits_for_a_retry(began: list[float]) -> Graph:
+    """A step whose first attempt fails, and whose second begins a minute later."""
+
+    @node(policies=[Retry(2, wait=60.0, max_wait=60.0, jitter=False)])
+    async def asks(ctx: Any) -> dict[str, Any]:
+        began.append(asyncio.get_running_loop().time())
+        if ctx.attempt == 1:
+            raise OSError("not yet")
+        return {"attempt": ctx.attempt}
+
+    return Graph(asks, name="g")
+
+
+def test_a_run_that_waits_between_two_attempts_is_at_rest() -> None:
+    """6.2: the pause is there at once, and the next attempt begins after it."""
+    began: list[float] = []
+
+    async def main() -> Any:
+        clock = asyncio.get_running_loop().time
+        async with Engine() as engine:
+            run = await engine.start(waits_for_a_retry(began), run_id="r")
+            await asyncio.sleep(1)
+            assert await engine.pause("r") is None
+            assert (clock(), run.status) == (1.0, "paused")
+            await asyncio.sleep(100)
+            assert len(began) == 1
+            await engine.resume("r")
+            return (await run.result()).output
+
+    assert run_virtual(main()) == {"attempt": 2}
+    assert began == [0.0, 101.0]
+
+
+def test_an_engine_that_stops_does_not_wait_for_the_next_attempt() -> None:
+    """6.2"""
+
+    async def main() -> Any:
+        engine = Engine()
+        await engine.start(waits_for_a_retry([]), run_id="r")
+        await asyncio.sleep(1)
+        left = await engine.stop(grace=30)
+        return [each.run_id for each in left], asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) == (["r"], 1.0)
+
+
+async def test_a_pause_returns_when_its_time_is_over_whatever_a_thread_does() -> None:
+    """6.2: the code that goes on is named, and its step begins anew when the run does."""
+    may_end, began = threading.Event(), threading.Event()
+
+    @node
+    def stuck() -> dict[str, Any]:
+        began.set()
+        may_end.wait(60)
+        return {"done": True}
+
+    async with Engine(grace=30) as engine:
+        run = await engine.start(Graph(stuck, name="g"), run_id="r")
+        await asyncio.to_thread(began.wait, 60)
+        left = await engine.pause("r", within=0.01)
+        assert not may_end.is_set()
+        assert left is not None
+        assert [step.node for step in left.steps] == ["stuck"]
+        may_end.set()
+        await engine.resume("r")
+        assert (await run.result()).output == {"done": True}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from ..errors import GraphError, PolicyError, Problem
 from ..expressions import compile_template
 from ..model.plan import Plan, PlanNode
 from ..model.run import Step
@@ -23,7 +24,7 @@ from .sealed import Sealed
 if TYPE_CHECKING:
     from ..forms.asking import Asker
     from ..forms.form import Form
-    from ..policies.policy import Handler, Limits
+    from ..policies.policy import Handler, Limits, Place
     from ..resources.secrets import Secrets
     from .process import WorkerCall
 
@@ -116,6 +117,13 @@ class Attempts:
         from ..policies.policy import Place
 
         place = Place(self._node, node_id, graph, self._services.limits, frozenset((*names, "params")))
+        try:
+            return self._around(policies, chain, place)
+        except PolicyError as error:  # another graph on this engine has said otherwise under the same key
+            problem = Problem(error.code, str(error), node=node_id, field="policies")
+            raise GraphError([problem], f"graph {graph} on this engine") from error
+
+    def _around(self, policies: Sequence[Any], chain: Callable[..., Handler], place: Place) -> Handler:
         if self._node.isolation != "process":
             return chain(policies, self.once, place)
         # A worker is made ready right outside of a Timeout, which is not spent on starting it.

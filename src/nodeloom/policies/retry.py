@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import CircuitOpen, DefinitionError, EngineClosed, ParamsError, PolicyError
+from ..errors import CircuitOpen, DefinitionError, EngineClosed, GraphError, ParamsError, PolicyError
 from ..model.result import error_info
 from ..model.run import ErrorInfo
 from ..nodes.context import being_cancelled
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Retry", "attempts_of"]
 
-NEVER = Failures((CircuitOpen, DefinitionError, ParamsError, PolicyError, EngineClosed))
+NEVER = Failures((CircuitOpen, DefinitionError, GraphError, ParamsError, PolicyError, EngineClosed))
 """What another attempt cannot change: a breaker that is open, what an author wrote, an engine that has ended."""
 
 _ATTEMPTS = "__nodeloom_attempts__"
@@ -111,7 +111,7 @@ class Retry(Policy):
                 bound = min(bound * self.backoff, self.max_wait)
                 ctx = ctx.at_attempt(ctx.attempt + 1)
                 ctx.live.emit("step_retried", ctx, error=dict(info.as_values()), wait=wait)
-                await _sleep(wait, failure)
+                await _wait(ctx, wait, failure)
                 try:
                     return await call(ctx)
                 except Exception as error:
@@ -155,9 +155,10 @@ def attempts_of(error: BaseException) -> int:
     return int(vars(error).get(_ATTEMPTS, 1))
 
 
-async def _sleep(wait: float, failure: Exception) -> None:
+async def _wait(ctx: Context, seconds: float, failure: Exception) -> None:
+    """Wait with nothing in hand: a run that is paused meanwhile goes on with the next attempt when it is resumed."""
     try:
-        await asyncio.sleep(wait)
+        await ctx.sleep(seconds)
     except asyncio.CancelledError as error:
         raise error from failure  # a Deadline that ends the wait so tells what was waited for
 

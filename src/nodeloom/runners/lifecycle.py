@@ -46,13 +46,14 @@ class Lifecycle:
     async def pause(self, run_id: str, *, within: float | None = None) -> Left | None:
         """Let no step of a run begin, and wait until those that run have ended; `resume` goes on.
 
-        Steps that only wait (`ctx.sleep`) are not waited for, and do not go on either. Time goes on while a run is
-        paused: timeouts are not stopped. A step that pauses its own run is not waited for. Of a run that has ended,
-        or is paused, nothing.
+        Steps that only wait (`ctx.sleep`, a Retry before its next attempt) are not waited for, and do not go on either.
+        Time goes on while a run is paused: timeouts are not stopped. A step that pauses its own run is not waited for.
+        Of a run that has ended, or is paused, nothing.
 
         Args:
             run_id: what `start` or `run` was given, or made up. within: seconds; then the steps that still run are
-                cancelled, and begin anew when the run goes on, under the same step ids.
+                cancelled, and begin anew when the run goes on, under the same step ids. Code on a thread that goes on
+                all the same is not waited for.
 
         Returns:
             What was cancelled so; None where nothing had to be.
@@ -113,8 +114,8 @@ class Lifecycle:
     async def stop(self, *, grace: float = 10.0) -> tuple[Left, ...]:
         """Take no new runs, let those under way end, cancel what is left when the grace is over, and close.
 
-        A run that is paused, or only waits (`ctx.sleep`), is not waited for: it is cancelled at once. A second call
-        waits for the first; `close` ends its grace.
+        A run that is paused, or only waits (`ctx.sleep`, a Retry), is not waited for: it is cancelled at once. A second
+        call waits for the first; `close` ends its grace.
 
         Args:
             grace: seconds that runs have to come to an end by themselves.

@@ -19,6 +19,9 @@ __all__ = ["Around", "Pausable"]
 
 T = TypeVar("T")
 
+SETTLING = 0.05
+"""Seconds past its time that a pause gives cancelled steps to end; code on a thread may take any time."""
+
 
 class Around(Protocol):
     """What a run knows of all that its engine has under way.
@@ -131,7 +134,7 @@ class Pausable:
             return None  # a step that waited for this would wait for itself
         left = self.left(idle=False)
         self._interrupt(still)
-        await self._standing_still(still, None)
+        await self._standing_still(still, SETTLING)
         return left if left.steps else None
 
     def resume(self) -> None:
