@@ -211,7 +211,10 @@ async def test_a_status_can_be_expected(web: Web, bench: Bench, expected: object
     assert result["status"] == 404
 
 
-@pytest.mark.parametrize(("path", "low", "high"), [("/busy", 7, 7), ("/busy-date", 50, 60)])
+@pytest.mark.parametrize(
+    ("path", "low", "high"),
+    [("/busy", 7, 7), ("/busy-date", 50, 60), ("/busy-part", 0.3, 0.3), ("/busy-for-ever", 31_536_000, 31_536_000)],
+)
 async def test_retry_after_is_read_as_seconds_and_as_a_date(
     web: Web, bench: Bench, path: str, low: float, high: float
 ) -> None:

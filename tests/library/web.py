@@ -82,6 +82,8 @@ FIXED: dict[str, Callable[[], bytes]] = {
     "/busy-date": lambda: answer(
         "429 Too Many Requests", retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     ),
+    "/busy-part": lambda: answer("503 Service Unavailable", retry_after="0.3"),
+    "/busy-for-ever": lambda: answer("503 Service Unavailable", retry_after="9" * 400),
     "/busy-odd": lambda: answer("429 Too Many Requests", retry_after="soon"),
     "/moved": lambda: answer("302 Found", location="/echo?moved=1"),
     "/see-other": lambda: answer("303 See Other", location="/echo"),

@@ -541,3 +541,18 @@ def test_what_failed_in_a_graph_as_a_node_is_asked_and_waited_for():
         run_virtual(Graph(step, name="outer").run())
     assert [type(error) for error in seen] == [RetryAfter]
     assert began[1] - began[0] == 20
+
+
+def test_an_absurd_time_that_an_error_asks_for_is_a_year():
+    """5.3"""
+
+    async def main():
+        step = a_step()
+        asked = asyncio.create_task(around(Work(RetryAfter(1e300)), Retry(2))(step))
+        await asyncio.sleep(1)
+        asked.cancel()
+        await asyncio.wait({asked})
+        return step.live.events
+
+    ((kind, _, data),) = run_virtual(main())
+    assert (kind, data["wait"]) == ("step_retried", 31_536_000.0)

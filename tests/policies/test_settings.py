@@ -29,6 +29,14 @@ def problems(mapping, where: str = "policies") -> dict[str, str]:
     return {str(problem.field): problem.message for problem in read_policies(mapping, where)[1]}
 
 
+def test_a_text_is_the_key_of_an_idempotency():
+    assert policies_from({"idempotency": "{{ run.id }}"}) == [Idempotency(key="{{ run.id }}")]
+    with pytest.raises(DefinitionError, match=r"idempotency is a text \(key\) or a mapping"):
+        policies_from({"idempotency": True})
+    with pytest.raises(DefinitionError, match=r"timeout is a number \(seconds\) or a mapping"):
+        policies_from({"timeout": "10"})
+
+
 def test_a_number_is_the_first_setting_and_a_mapping_all_of_them():
     """The form that api.md shows."""
     written = {"retry": 3, "timeout": 10, "rate_limit": {"rate": 10, "per": 1}}

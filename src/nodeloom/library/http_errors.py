@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = ["HttpConnectionError", "HttpError", "HttpStatusError", "HttpTimeout", "reason_of", "retry_after", "shown"]
+
+
+YEAR = 31_536_000.0
+"""Seconds: the longest that a server may ask to wait."""
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 class HttpError(StepError):
@@ -74,14 +81,17 @@ def reason_of(error: BaseException) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds until the server wants to be asked again: `Retry-After` as seconds or as a date (RFC 9110, 10.2.3)."""
+    """Seconds until the server wants to be asked again: `Retry-After` as seconds or as a date (RFC 9110, 10.2.3).
+
+    Beyond the RFC, fractions of a second are taken as they are meant; more than a year is a year.
+    """
     value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
+    if _SECONDS.fullmatch(value):
+        return min(float(value), YEAR)
     try:
         date = email.utils.parsedate_to_datetime(value)
     except ValueError:
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, (date - datetime.now(UTC)).total_seconds()), YEAR)

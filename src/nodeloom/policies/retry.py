@@ -23,6 +23,9 @@ __all__ = ["Retry", "attempts_of"]
 NEVER = Failures((CircuitOpen, DefinitionError, GraphError, ParamsError, PolicyError, EngineClosed))
 """What another attempt cannot change: a breaker that is open, what an author wrote, an engine that has ended."""
 
+MOST_ASKED = 31_536_000.0
+"""Seconds that an error may ask to wait, a year: what asks for more is wrong, and no timer can be set that late."""
+
 _ATTEMPTS = "__nodeloom_attempts__"
 
 
@@ -166,4 +169,4 @@ async def _wait(ctx: Context, seconds: float, failure: Exception) -> None:
 def _asked(failure: Exception) -> float:
     """Seconds that the error itself asks to wait."""
     asked: Any = getattr(inner_failure(failure), "retry_after", None)
-    return asked if number("retry_after", asked, least=0) is None else 0.0
+    return min(asked, MOST_ASKED) if number("retry_after", asked, least=0) is None else 0.0

@@ -144,8 +144,12 @@ class _Entry:
         if _is_number(given):
             self.places[first] = self.where
             return self.make(kind, known, {first: given})
+        if isinstance(given, str) and first == "key":
+            self.places[first] = self.where
+            return self.make(kind, known, {first: given})
         if not is_map(given):
-            right = f"a number ({first}) or a mapping of its settings ({listing(known)}; {{}} for the defaults)"
+            short = "text" if first == "key" else "number"
+            right = f"a {short} ({first}) or a mapping of its settings ({listing(known)}; {{}} for the defaults)"
             self.refuse("bad_policy", f"{self.name} is {right}, not {_shown(given)}")
             return None
         return self.make(kind, known, {setting: given[setting] for setting in given if self.knows(setting, known)})
