@@ -7,16 +7,13 @@ import logging
 import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .errors import NodeloomError
-from .executors.local import Bound, bind
 from .executors.metrics import AllMetrics, Metrics
 from .model.advance import start
 from .model.batch import Batch, BatchResult
-from .model.plan import Plan
 from .model.run import RunResult
 from .model.values import Values, handed
 from .nodes.context import Context, Live, current_context
@@ -33,12 +30,13 @@ from .resources.named import NamedResources
 from .resources.pools import Pools
 from .resources.secrets import Secrets, Source
 from .resources.threads import ThreadPool
-from .runners.batch import batched, settings_of_call
+from .runners.batch import settings_of_call
 from .runners.batch_run import Each
 from .runners.graph import GraphRun, checked
 from .runners.handle import RunHandle
 from .runners.left import Left
 from .runners.lifecycle import Lifecycle, maybe_await
+from .runners.program import Program
 from .stores.shared import MemoryShared
 
 if TYPE_CHECKING:
@@ -53,21 +51,6 @@ T = TypeVar("T")
 SINGLE_NODES = 256
 """Of how many nodes called by themselves an engine keeps the program."""
 log = logging.getLogger("nodeloom.engine")
-
-
-class Program:
-    """A graph's nodes, bound to one engine. It does not hold the graph, which may go while its engine stays."""
-
-    __slots__ = ("bound", "metrics", "plan")
-
-    def __init__(self, graph: Graph, engine: Engine, call: Batch | None = None) -> None:
-        self.plan: Plan = graph.plan
-        around = partial(batched, services=engine, call=call)
-        places = graph.plan.nodes
-        self.bound: list[Bound] = [bind(graph.nodes[each.id], each, graph.plan, engine, around) for each in places]
-        self.metrics: list[Metrics] = [
-            engine.metrics_of(graph.name, graph.nodes[place.id]) for place in graph.plan.nodes
-        ]
 
 
 class Engine(Lifecycle):

@@ -87,7 +87,7 @@ def _expression_problem(text: str) -> str | None:
         return f'items={_shown(text)} is a text; give an expression, as "{{{{ outputs.scan.files }}}}", or a list'
     try:
         template = compile_template(text, None, "items")
-        constant = template.render({}) if template is not None and not template.paths else []
+        constant: Any = template.render({}) if template is not None and not template.paths else []
     except ExpressionError as error:
         return str(error)
     if not _is_one_expression(text):

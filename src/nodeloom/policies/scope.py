@@ -48,4 +48,5 @@ def _own(predicate: Any) -> Any:
 
 def _told(node: Any) -> list[tuple[str, Any]]:
     """What is set on a node: params, policies, and what its own `__init__` keeps."""
-    return sorted((name, value) for name, value in vars(node).items() if name not in _NOT_TOLD)
+    known: dict[str, Any] = vars(node)
+    return sorted((name, value) for name, value in known.items() if name not in _NOT_TOLD)

@@ -21,7 +21,7 @@ log = logging.getLogger("nodeloom.engine")
 def _check_sizes(kind: str, sizes: object, what: str) -> None:
     if sizes is not None and not isinstance(sizes, Mapping):
         raise ValueError(f"{kind}: give sizes by name, as {{'default': 8}}, not {sizes!r}")
-    named: Mapping[Any, Any] = sizes or {}
+    named: Mapping[Any, Any] = sizes or {}  # pyright: ignore[reportUnknownVariableType]
     for name, size in named.items():
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"{kind} {name!r}: a size is a number of {what} from 1, not {size!r}")
