@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["scope_of"]
 
@@ -48,5 +48,5 @@ def _own(predicate: Any) -> Any:
 
 def _told(node: Any) -> list[tuple[str, Any]]:
     """What is set on a node: params, policies, and what its own `__init__` keeps."""
-    known: dict[str, Any] = vars(node)
+    known = cast("dict[str, Any]", node.__dict__)
     return sorted((name, value) for name, value in known.items() if name not in _NOT_TOLD)
