@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from .. import __version__
-from .options import RunOptions
+from .options import FormOptions, RunOptions
 from .report import BROKEN_PIPE, FAILED, INTERRUPTED, WRONG, author_place, fail, show_traceback, trouble_of, usage_of
 
 __all__ = ["app", "invoke"]
@@ -96,6 +96,19 @@ def nodes(
     from .catalogue import nodes_command
 
     return nodes_command(" ".join(search), folder or [], as_json=json)
+
+
+@app.command(name="form", help_epilogue="")
+def form(
+    node: Annotated[str, Parameter(help="A node type: its identifier, its import path, or file.py:Name.")],
+    /,
+    *,
+    options: FormOptions | None = None,
+) -> int:
+    """Fill in the form of a node: asked field by field on a terminal, and given as an entry of a document."""
+    from .form import form_command
+
+    return form_command(node, options or FormOptions())
 
 
 @app.command(name="new", help_epilogue="")

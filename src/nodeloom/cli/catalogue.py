@@ -10,6 +10,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from ..nodes.forms import form_of_node
 from ..nodes.node import Node
 from ..nodes.registry import Registry
 from .output import write_json
@@ -30,9 +31,9 @@ def nodes_command(search: str, folders: Sequence[Path], *, as_json: bool) -> int
         for folder in folders:
             importable(folder)
         problems = registry.discover(*folders, entry_points=False)
-    found = [kind for kind in registry if _matches(kind, search)]
+    found = registry.search(search)
     if as_json:
-        write_json([_entry(kind) for kind in found], sys.stdout)
+        write_json(_described(registry, search), sys.stdout)
     elif found:
         _table(found)
     if problems:
@@ -40,11 +41,6 @@ def nodes_command(search: str, folders: Sequence[Path], *, as_json: bool) -> int
     if search and not found:
         return fail(_no_match(registry, search), FAILED)
     return 0
-
-
-def _matches(kind: type[Node], search: str) -> bool:
-    text = " ".join([kind.identifier, kind.display_name, kind.description, kind.category]).lower()
-    return all(word in text for word in search.lower().split())
 
 
 def _no_match(registry: Registry, search: str) -> str:
@@ -74,24 +70,18 @@ def _cut(text: str, room: int | None) -> str:
     return text if room is None or len(text) <= room else f"{text[: room - 1]}…"
 
 
-def _entry(kind: type[Node]) -> dict[str, Any]:
-    return {
-        "identifier": kind.identifier,
-        "display_name": kind.display_name,
-        "version": kind.version,
-        "description": kind.description,
-        "icon": kind.icon,
-        "category": kind.category,
-        "params": _params(kind),
-    }
+def _described(registry: Registry, search: str) -> list[dict[str, Any]]:
+    with redirect_stdout(sys.stderr):
+        return [_entry(registry, described) for described in registry.describe(search)]
 
 
-def _params(kind: type[Node]) -> Any:
-    if kind.params_model is None:
-        return None
-    from pydantic.errors import PydanticUserError
+def _entry(registry: Registry, described: dict[str, Any]) -> dict[str, Any]:
+    """An entry of the catalogue with its form: as `fields`, and as `json_schema`, which `params` is, too."""
+    entry = {key: value for key, value in described.items() if key != "schema"}
+    if described["schema"] is None:
+        return {**entry, "fields": [], "json_schema": None, "params": None}
+    from ..forms.json_schema import form_schema
 
-    try:
-        return kind.params_model.model_json_schema()
-    except PydanticUserError as error:  # a field of a type that JSON Schema has no word for
-        return {"title": kind.params_model.__name__, "description": f"no JSON Schema: {error.message}"}
+    form = form_of_node(registry.get(described["identifier"]))
+    schema = form_schema(form)
+    return {**entry, "fields": form.as_list(), "json_schema": schema, "params": schema if form.fields else None}

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from .report import UsageError
 
-__all__ = ["read_inputs"]
+__all__ = ["parse_value", "read_inputs", "read_pairs"]
 
 
 def read_inputs(pairs: Sequence[str], file: str | None) -> dict[str, Any]:
@@ -20,15 +20,23 @@ def read_inputs(pairs: Sequence[str], file: str | None) -> dict[str, Any]:
         UsageError: a pair without `=` or given twice, a file that is no JSON object.
     """
     found = _from_file(file) if file is not None else {}
-    seen: set[str] = set()
+    return found | {key: parse_value(text) for key, text in read_pairs(pairs).items()}
+
+
+def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """Each `key=value` with its value as text.
+
+    Raises:
+        UsageError: a pair without `=` or given twice.
+    """
+    found: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"-i {pair}: an input is given as -i name=value")
-        if key in seen:
+        if key in found:
             raise UsageError(f"-i {key}=... is given twice; a list is given as -i '{key}=[1, 2]'")
-        seen.add(key)
-        found[key] = parse_value(value)
+        found[key] = value
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-__all__ = ["RunOptions"]
+__all__ = ["FormOptions", "RunOptions"]
 
 INPUT = """One input; may be repeated. VALUE is read as JSON where it is valid JSON (n=3, tags='["a", "b"]'), else as \
 text."""
@@ -56,3 +56,36 @@ class RunOptions:
         str,
         Parameter(name="--as", metavar="KIND", help="How to run it: graph. (Actors, clocks and batches come later.)"),
     ] = "graph"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FormOptions:
+    """How to fill in a form; each attribute is an option of the command."""
+
+    input: Annotated[
+        list[str] | None,
+        Parameter(
+            name=["--input", "-i"],
+            metavar="KEY=VALUE",
+            help="The value of one field; may be repeated. On a terminal it is not asked for. VALUE is read as JSON "
+            "where the field takes that, else as text.",
+        ),
+    ] = None
+    inputs: Annotated[
+        str | None,
+        Parameter(
+            metavar="FILE",
+            allow_leading_hyphen=True,
+            help="Values from a JSON file; - reads standard input. An -i of the same name wins.",
+        ),
+    ] = None
+    into: Annotated[
+        Path | None,
+        Parameter(metavar="FILE", help="Add the node to this document, which is made if it is not there."),
+    ] = None
+    id: Annotated[str | None, Parameter(metavar="ID", help="The node's id; by default its type's name.")] = None
+    json: Annotated[
+        bool,
+        Parameter(help="Ask nothing: the fields, what is known of each, and all problems as JSON on standard output."),
+    ] = False

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..errors import DefinitionError
 
-__all__ = ["RUNTIME", "AskedByName", "Asker", "Asking", "Offload", "Question"]
+__all__ = ["RUNTIME", "AskedByName", "Asker", "Asking", "Offload", "Question", "runtime_of"]
 
 RUNTIME = ("query", "cursor", "ctx")
 """Keyword-only parameters of these names are the runtime's: a search text, where a page begins, and services."""
@@ -106,23 +106,28 @@ def _read(function: Callable[..., Any], what: str) -> tuple[tuple[str, ...], tup
     return tuple(parents), tuple(wished), tuple(runtime)
 
 
+def runtime_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Which of the runtime's words a function takes by name only."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY and each.name in RUNTIME)
+
+
 class AskedByName:
     """One function for all fields, asked with a field's name and the values of what it depends on.
 
     Args:
-        function: as `get_dependent_options(field, values)`. field: whose options. parents: what it depends on.
+        function: as `get_dependent_options(field, values)`. field: whose options, or whose value. parents: what it
+            depends on.
     """
 
     __slots__ = ("_field", "_function", "parents", "runtime", "wished")
 
-    def __init__(
-        self, function: Callable[[str, Mapping[str, Any]], Awaitable[Any]], field: str, parents: tuple[str, ...]
-    ) -> None:
+    def __init__(self, function: Callable[..., Awaitable[Any]], field: str, parents: tuple[str, ...]) -> None:
         self._function = function
         self._field = field
         self.parents = parents
         self.wished: tuple[str, ...] = ()
-        self.runtime: tuple[str, ...] = ()
+        self.runtime = runtime_of(function)
 
     @property
     def depends_on(self) -> tuple[str, ...]:
@@ -131,5 +136,6 @@ class AskedByName:
 
     async def ask(self, values: Mapping[str, Any], question: Question, asker: Asker) -> Any:
         """What the function gives for these values; as `Asking.ask`."""
+        asked = {name: getattr(question, name) for name in self.runtime}
         async with asyncio.timeout(asker.timeout):
-            return await self._function(self._field, dict(values))
+            return await self._function(self._field, dict(values), **asked)

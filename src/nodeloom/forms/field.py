@@ -97,7 +97,7 @@ class FormField(msgspec.Struct, frozen=True, eq=False):
     listed: bool = False
     options: Asking | AskedByName | None = None
     ttl: float = 60.0
-    derived: Asking | None = None
+    derived: Asking | AskedByName | None = None
     depends_on: tuple[str, ...] = ()
     form: InnerForm | None = None
     rows: bool = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import pydantic
+import pydantic_core
 
 from ..errors import DefinitionError, ExpressionError
 from ..expressions import parse
@@ -17,7 +18,7 @@ from .option import as_page
 
 __all__ = ["OptionsOf", "form_written"]
 
-OptionsOf = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+OptionsOf = Callable[..., Awaitable[Any]]
 """Of a field's name and the values of what it depends on, its options; as `get_dependent_options`."""
 
 _PYTHON: Mapping[str, Any] = {
@@ -35,6 +36,19 @@ _PYTHON: Mapping[str, Any] = {
     "multiselect": list[Any],
     "object": dict[str, Any],
 }
+_RULES: Mapping[str, str] = {
+    "minimum": "ge",
+    "maximum": "le",
+    "exclusiveMinimum": "gt",
+    "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+    "pattern": "pattern",
+}
+"""What a limit is called in JSON Schema, and in pydantic."""
 _SAME_AS = {"string": "text", "password": "secret", "checkbox": "boolean", "int": "integer", "float": "number"}
 
 
@@ -43,7 +57,8 @@ def form_written(name: str, schema: Any, options_of: OptionsOf | None) -> Form:
 
     Args:
         name: whose it is, for messages. schema: a mapping with `fields`: a list of mappings, each with a `name`.
-        options_of: asked for the options of the fields that depend on others, where the author wrote that too.
+        options_of: asked for the options of the fields that depend on others, and for the values of those that are
+            derived, where the author wrote that too.
 
     Raises:
         DefinitionError: it cannot be read as a form.
@@ -62,22 +77,25 @@ def _field(form: str, words: Any, options_of: OptionsOf | None) -> FormField:
     depends_on = tuple(given.get("dependsOn") or given.get("depends_on") or ())
     listed = given.get("options")
     choices = as_page(listed, f"{name} of {form}").options if listed is not None else None
-    asks = options_of is not None and choices is None and bool(depends_on)
+    asks = AskedByName(options_of, name, depends_on) if options_of and choices is None and depends_on else None
+    required, limits = bool(given.get("required", False)), _limits(given)
     return FormField(
         name=name,
         label=given.get("label") or name.replace("_", " ").capitalize(),
         type=kind,
-        read=_reader(kind),
-        required=bool(given.get("required", False)),
+        read=_reader(kind, limits, required, f"{name} of {form}"),
+        required=required and kind != "derived",
         default=given.get("default", NOTHING) if given.get("default") is not None else NOTHING,
         description=given.get("description") or "",
         placeholder=given.get("placeholder") or "",
         group=given.get("group") or "",
         order=given.get("order") or 0,
         visible=_visible(given.get("visible_when"), f"{name} of {form}"),
+        limits=limits,
         choices=choices,
         listed=choices is not None,
-        options=AskedByName(cast("OptionsOf", options_of), name, depends_on) if asks else None,
+        options=asks if kind != "derived" else None,
+        derived=asks if kind == "derived" else None,
         depends_on=depends_on,
         words=given,
     )
@@ -99,8 +117,21 @@ def _visible(text: Any, what: str) -> Any:
         raise DefinitionError(f"visible_when of field {what}: {error}") from None
 
 
-def _reader(kind: str) -> Callable[[Any], Any]:
-    return pydantic.TypeAdapter(_PYTHON[kind]).validate_python if kind in _PYTHON else _anything
+def _limits(words: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits of a field, spelt as JSON Schema spells them, in `limits` or beside its other words."""
+    given: Any = words.get("limits") or {}
+    return {name: {**words, **given}[name] for name in _RULES if {**words, **given}.get(name) is not None}
+
+
+def _reader(kind: str, limits: Mapping[str, Any], required: bool, what: str) -> Callable[[Any], Any]:
+    if kind not in _PYTHON:
+        return _anything
+    rules = {_RULES[name]: value for name, value in limits.items()}
+    try:
+        annotation: Any = Annotated[_PYTHON[kind], pydantic.Field(**rules)] if rules else _PYTHON[kind]
+        return pydantic.TypeAdapter(annotation if required else annotation | None).validate_python
+    except (TypeError, pydantic_core.SchemaError) as error:
+        raise DefinitionError(f"the limits of field {what}, {dict(limits)}, do not fit its type: {error}") from None
 
 
 def _anything(value: Any) -> Any:

@@ -6,7 +6,7 @@ import inspect
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..errors import Problem
@@ -141,7 +141,7 @@ def _made(kind: type[HasForm]) -> Form:
     from ..forms.form import Form, form_of
     from ..forms.written import form_written
 
-    asked = partial(_ask_by_hand, kind) if is_handwritten(kind, "get_dependent_options") else None
+    asked = _asked_by_hand(kind) if is_handwritten(kind, "get_dependent_options") else None
     if is_handwritten(kind, "schema"):
         return form_written(kind.__name__, cast("Any", kind).schema(), asked)
     if kind.params_model is None:
@@ -157,16 +157,22 @@ def is_handwritten(kind: type[HasForm], method: str) -> bool:
     return inspect.getattr_static(kind, method) is not HasForm.__dict__[method]
 
 
-async def _ask_by_hand(kind: type[HasForm], field: str, values: Mapping[str, Any]) -> Any:
-    """The options that an author's own method gives, on a thread where it is plain."""
+def _asked_by_hand(kind: type[HasForm]) -> Callable[..., Awaitable[Any]]:
+    """An author's own method, asked on a thread where it is plain."""
     method: Any = kind.get_dependent_options
-    if inspect.iscoroutinefunction(getattr(method, "__wrapped__", method)):
-        return await method(field, values)
-    given = await current_host().asker.offload(method, field, values)
-    return await given if inspect.isawaitable(given) else given
+    is_async = inspect.iscoroutinefunction(getattr(method, "__wrapped__", method))
+
+    @wraps(method)  # for its keyword-only parameters say what else it is to be asked with
+    async def asked(field: str, values: Mapping[str, Any], **more: Any) -> Any:
+        if is_async:
+            return await method(field, values, **more)
+        given = await current_host().asker.offload(method, field, values, **more)
+        return await given if inspect.isawaitable(given) else given
+
+    return asked
 
 
-def _asking(field: FormField, asked: Callable[[str, Mapping[str, Any]], Awaitable[Any]]) -> FormField:
+def _asking(field: FormField, asked: Callable[..., Awaitable[Any]]) -> FormField:
     """A field that depends on others, and says by no function what there is to choose from."""
     from msgspec.structs import replace
 

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from ..errors import DuplicateNodeType, Problem, RegistryError, UnknownNodeType
+from .describing import describe_type, matches
 from .function import FunctionNode
 from .node import Node
 
@@ -114,6 +115,36 @@ class Registry:
                 found += self._load(str(file), functools.partial(_import_file, file))
         self.problems += found
         return found
+
+    def search(self, text: str) -> list[type[Node]]:
+        """The newest version of each type whose identifier, name, description and category hold every word of a text.
+
+        Args:
+            text: words in any order; capitals do not matter. Without any, every type is found.
+        """
+        return [kind for kind in self if matches(kind, text)]
+
+    def describe(self, text: str = "") -> list[dict[str, Any]]:
+        """The catalogue as plain data: the newest version of each type, for a palette drawn elsewhere.
+
+        Each has `identifier`, `display_name`, `description`, `icon`, `category`, `version`; `ports`, whose `inputs` and
+        `outputs` are lists of fields where the type declares them, else None; `policies`, those it has by default, as a
+        document says them; `schema`, what its `schema()` gives. Of a type whose schema cannot be had, that is None and
+        `problem` says why.
+
+        Args:
+            text: what to search for; everything by default.
+
+        Example:
+            >>> from nodeloom import Node, Registry
+            >>> class Echo(Node):
+            ...     identifier = "demo.echo"
+            ...     async def work(self, inputs):
+            ...         return inputs
+            >>> [entry["identifier"] for entry in Registry(Echo).describe()]
+            ['demo.echo']
+        """
+        return [describe_type(kind) for kind in self.search(text)]
 
     def __iter__(self) -> Iterator[type[Node]]:
         """The newest version of each type, by identifier."""
