@@ -7,6 +7,37 @@ import pytest
 
 from .conftest import environment
 
+KINDS = """
+from nodeloom import Node, Params, Retry
+
+class Whole(Node):
+    policies = [Retry(3)]
+    class Inputs(Params):
+        image: str
+    class Params(Params):
+        size: int
+    async def work(self, params):
+        return {}
+
+class ByHand(Node):
+    def schema(self):
+        return {"fields": [{"name": "a", "required": True}]}
+    async def work(self):
+        return {}
+
+class Broken(Node):
+    def schema(self):
+        raise RuntimeError("no schema today")
+    async def work(self):
+        return {}
+
+class NoForm(Node):
+    def schema(self):
+        return {"name": "a"}
+    async def work(self):
+        return {}
+"""
+
 
 def test_the_catalogue_has_a_line_for_each_node_that_ships(cli):
     said = cli("nodes")
@@ -32,6 +63,22 @@ def test_json_has_description_and_the_schema_of_the_params(cli):
     assert entry["version"] == 1
     assert entry["description"]
     assert entry["params"]["properties"]["url"]["type"] == "string"
+
+
+def test_json_has_each_nodes_form_ports_and_policies(cli, project):
+    (project / "kinds.py").write_text(KINDS, encoding="utf-8")
+    entries = {entry["identifier"]: entry for entry in cli("nodes", "--folder", ".", "kinds", "--json").json}
+    whole = entries["kinds.Whole"]
+    assert [field["name"] for field in whole["fields"]] == ["size"]
+    assert whole["json_schema"]["properties"]["size"]["x-ui"]["label"] == "Size"
+    assert [port["name"] for port in whole["ports"]["inputs"]] == ["image"]
+    assert whole["ports"]["outputs"] is None
+    assert whole["policies"] == {"retry": 3}
+    assert [field["name"] for field in entries["kinds.ByHand"]["fields"]] == ["a"]
+    assert entries["kinds.ByHand"]["json_schema"]["required"] == ["a"]
+    for broken in ("kinds.Broken", "kinds.NoForm"):
+        assert entries[broken]["fields"] == []
+        assert "no schema today" in entries[broken]["problem"] or "`fields`" in entries[broken]["problem"]
 
 
 def test_a_folder_adds_nodes_of_ones_own(cli, project):
@@ -102,6 +149,47 @@ def test_a_folder_that_cannot_be_made_is_a_paragraph(cli):
     said = cli("new", "flows.py/below")
     assert said.code == 2
     assert "cannot be made" in said.err
+
+
+@pytest.mark.parametrize("name", ["ResizeImage", "resize_image", "resize image", "HTTPThing2"])
+def test_a_new_node_passes_its_tests_and_its_form_is_filled_in(cli, project, name):
+    said = cli("new", "node", name)
+    assert said.code == 0
+    (file,) = [path.stem for path in project.glob("*.py") if f" test_{path.stem}.py" in said.out]
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"test_{file}.py"],
+        cwd=project,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+    assert "4 passed" in tests.stdout
+    kind = said.out.split()[0]
+    said = cli("form", f"{file}.{kind}", "-i", "series=ISO", "-i", "format=A5", "--into", "walls.yaml")
+    assert said.code == 0, said.err
+    assert cli("run", "walls.yaml", "-q").json == {"sheets": 33}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["node"], "give its name, as `new node ResizeImage`"),
+        (["node", "2fast"], "'2fast' cannot be the name of a node"),
+        (["node", "class"], "'class' cannot be the name of a node"),
+        (["node", "Json"], "would hide the module json"),
+        (["node", "Flows"], "flows.py exists already, and is not overwritten"),
+        (["project", "Thing"], "'Thing' is more than `new` takes"),
+    ],
+)
+def test_a_node_that_cannot_be_made_is_a_paragraph_and_2(cli, project, words, message):
+    before = sorted(path.name for path in project.iterdir())
+    said = cli("new", *words)
+    assert said.code == 2
+    assert message in said.err
+    assert sorted(path.name for path in project.iterdir()) == before
 
 
 def test_the_demo_gives_its_exit_code(cli, monkeypatch, project):

@@ -112,11 +112,15 @@ def form(
 
 
 @app.command(name="new", help_epilogue="")
-def new(project: Annotated[Path, Parameter(help="The folder to make; its name is the project's.")], /) -> int:
-    """Make a small project that runs and passes its tests at once."""
+def new(
+    project: Annotated[Path, Parameter(help="The folder to make, whose name is the project's; or the word node.")],
+    name: Annotated[str | None, Parameter(help="After the word node: the node's name, as ResizeImage.")] = None,
+    /,
+) -> int:
+    """Make a small project that runs and passes its tests at once; or, as `new node NAME`, a node and its test."""
     from .scaffold import new_command
 
-    return new_command(project)
+    return new_command(project, name)
 
 
 @app.command(name="demo", help_epilogue="")

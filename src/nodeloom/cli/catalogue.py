@@ -78,10 +78,12 @@ def _described(registry: Registry, search: str) -> list[dict[str, Any]]:
 def _entry(registry: Registry, described: dict[str, Any]) -> dict[str, Any]:
     """An entry of the catalogue with its form: as `fields`, and as `json_schema`, which `params` is, too."""
     entry = {key: value for key, value in described.items() if key != "schema"}
-    if described["schema"] is None:
-        return {**entry, "fields": [], "json_schema": None, "params": None}
+    try:
+        form = form_of_node(registry.get(described["identifier"]))
+    except Exception as error:  # of an author's own schema(), which is no reason to hide the others
+        problem = entry.get("problem") or f"{type(error).__name__}: {error}"
+        return {**entry, "problem": problem, "fields": [], "json_schema": None, "params": None}
     from ..forms.json_schema import form_schema
 
-    form = form_of_node(registry.get(described["identifier"]))
     schema = form_schema(form)
     return {**entry, "fields": form.as_list(), "json_schema": schema, "params": schema if form.fields else None}

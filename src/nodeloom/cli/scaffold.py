@@ -101,8 +101,12 @@ that come with nodeloom.
 """
 
 
-def new_command(project: Path) -> int:
-    """Make the project; gives the exit code."""
+def new_command(project: Path, node: str | None = None) -> int:
+    """Make the project; or, where the word `node` stands in its place, a node. Gives the exit code."""
+    if str(project) == "node":
+        return _new_node(node)
+    if node is not None:
+        raise UsageError(f"{node!r} is more than `new` takes: `new {project}` makes a project, `new node NAME` a node")
     name = project.resolve().name
     if not name:
         raise UsageError(f"{project} is no folder to make: give it a name, as triage")
@@ -117,6 +121,14 @@ def new_command(project: Path) -> int:
     print(f"{project} is ready: " + ", ".join(_files(name)))
     print(f"\n  cd {_quoted(project)}\n  nodeloom run graph.yaml\n  python -m pytest")
     return 0
+
+
+def _new_node(name: str | None) -> int:
+    from .scaffold_node import new_node_command
+
+    if name is None:
+        raise UsageError("`new node` makes a node: give its name, as `new node ResizeImage`. A project is `new ./node`")
+    return new_node_command(name)
 
 
 def _files(name: str) -> dict[str, str]:
