@@ -1,4 +1,4 @@
-"""The console blocks of docs/cli.md run, and print what the page says."""
+"""The console blocks of docs/cli.md and docs/forms.md run, and print what the page says."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import environment
 
-PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 VARIES = [
     (re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE), ""),
@@ -45,7 +45,8 @@ def matches(expected, said):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the page is written for a POSIX shell")
-def test_the_page_says_what_happens(tmp_path):
+@pytest.mark.parametrize(("page", "least"), [("cli.md", 10), ("forms.md", 3)])
+def test_the_page_says_what_happens(tmp_path, page, least):
     shims = tmp_path / "shims"
     shims.mkdir()
     shim = shims / "nodeloom"
@@ -55,8 +56,8 @@ def test_the_page_says_what_happens(tmp_path):
     )
     shim.chmod(0o755)
     env = environment(PATH=f"{shims}{os.pathsep}{os.environ['PATH']}")
-    found = commands(PAGE.read_text(encoding="utf-8"))
-    assert len(found) > 10
+    found = commands((DOCS / page).read_text(encoding="utf-8"))
+    assert len(found) > least
     mark = "----- end of"
     script = "exec 2>&1\n" + "\n".join(
         f"{command}\nstatus=$?; echo '{mark} {number}'; (exit $status)" for number, (command, _) in enumerate(found)

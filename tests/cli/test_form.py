@@ -185,6 +185,7 @@ def test_objects_and_rows_are_asked_field_by_field(project):
         code, out = person.end()
     assert code == 0, person.seen
     assert "Page (people 1)" not in person.seen
+    assert "one on a line" not in person.seen
     people = [{"who": "Ada", "role": "author"}, {"who": "Bob", "role": "reader", "page": 7}]
     params = {"home": {"street": "Main street"}, "people": people}
     assert entry_of(out) == {"type": "forms.Nested", "version": 2, "params": params}

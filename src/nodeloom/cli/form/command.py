@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import Problem
+from ...forms import NOTHING
 from ...nodes.documents.catalogue import Catalogue
 from ...nodes.documents.entries import is_id
 from ...nodes.documents.yaml_writing import dump_yaml
@@ -103,7 +104,8 @@ def _ask(session: Session, given: dict[str, Any]) -> tuple[dict[str, Any], Seque
 
 def _summary(session: Session) -> list[str]:
     fields = [(field.label, session.states[field.name]) for field in session.form.fields]
-    rows = [(label, named(state)) for label, state in fields if state.visible and state.value not in (None, "")]
+    empty = (None, "", NOTHING)
+    rows = [(label, named(state)) for label, state in fields if state.visible and state.value not in empty]
     width = max((len(label) for label, _ in rows), default=0)
     return [f"  {label.ljust(width)}  {value}" for label, value in rows]
 

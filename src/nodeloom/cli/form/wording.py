@@ -56,8 +56,9 @@ def details(field: FormField) -> list[str]:
 def _facts(field: FormField) -> Iterator[str]:
     if field.placeholder:
         yield field.placeholder
-    if field.type in KINDS:
-        yield KINDS[field.type]
+    kind = "json" if field.item == "json" else field.type
+    if kind in KINDS and field.form is None:
+        yield KINDS[kind]
     for name, words in LIMITS.items():
         if name in field.limits:
             yield words.format(field.limits[name])
