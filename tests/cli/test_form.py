@@ -176,7 +176,7 @@ def test_objects_and_rows_are_asked_field_by_field(project):
     with Person(project, "form", "forms.Nested") as person:
         person.reads("Street (home)").types("Main street").reads("Door (home)").types("")
         person.reads("Fill in Work place? (y/n) ").sends("n\n")
-        person.reads("Add one to People? (y/n) ").sends("n\n").reads("There is something wrong yet").reads("people: ")
+        person.reads("Add one to People? (y/n) ").sends("n\n").reads("There is something wrong:").reads("people: ")
         person.reads("Add one to People? (y/n) ").sends("y\n")
         person.reads("Who (people 1)").types("Ada").reads("Role (people 1)").types("1")
         person.reads("Add another to People? (y/n) ").sends("perhaps\n").reads("answer y or n").sends("y\n")
@@ -259,6 +259,27 @@ def test_the_end_of_the_input_writes_nothing_and_is_2(project):
         person.types("Ada").reads("Age").sends("\x04")
         assert person.end() == (2, "")
     assert "the input ended before the form was filled in" in person.seen
+
+
+def test_what_is_given_and_wrong_is_told_first_and_asked_for(project):
+    with Person(project, "form", "forms.Plain", "-i", "name=Ada", "-i", "age=500", "-i", "nmae=x") as person:
+        person.reads("! nmae: no such field").reads("! age: ").reads("Age").types("36").reads("Tall")
+        person.types(*[""] * 8)
+        code, out = person.end()
+    assert code == 0
+    assert entry_of(out)["params"] == {"name": "Ada", "age": 36}
+
+
+def test_going_back_takes_back_a_row(project):
+    with Person(
+        project, "form", "forms.Nested", "-i", 'home={"street": "x", "door": 2}', "-i", "work_place=null"
+    ) as person:
+        person.reads("Add one to People?").sends("y\n").reads("Who (people 1)").types("-")
+        person.reads("Add one to People?").sends("y\n").reads("Who (people 1)").types("Ada").reads("Role").types("1")
+        person.reads("Add another").sends("n\n")
+        code, out = person.end()
+    assert code == 0
+    assert entry_of(out)["params"]["people"] == [{"who": "Ada", "role": "author"}]
 
 
 # --- not on a terminal

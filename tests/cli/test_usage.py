@@ -39,7 +39,7 @@ def test_help_says_how_a_value_is_read(cli):
     ("words", "message"),
     [
         (["rnu"], "no command 'rnu'; did you mean 'run'?"),
-        (["zzz"], "no command 'zzz'; there are: run, validate, draw, nodes, new, demo, secrets"),
+        (["zzz"], "no command 'zzz'; there are: run, validate, draw, nodes, form, new, demo, secrets"),
         (["--nope"], "no command '--nope'"),
         (["run"], "TARGET"),
         (["run", "a", "--max-stps", "3"], "--max-stps. Did you mean --max-steps?"),

@@ -71,7 +71,7 @@ def test_both_say_the_same_of_every_field() -> None:
     typed, by_hand = ([field.as_mapping() for field in form_of_node(kind).fields] for kind in KINDS)
     assert typed == by_hand
     assert [field["name"] for field in typed if field["dependsOn"]] == ["bank", "branch", "bank_info"]
-    assert [kind.schema()["fields"] for kind in KINDS] == [typed, by_hand]  # type: ignore[call-arg]
+    assert [kind.schema()["fields"] for kind in KINDS] == [typed, by_hand]
 
 
 @pytest.mark.parametrize(

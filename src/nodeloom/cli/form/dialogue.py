@@ -64,6 +64,7 @@ class Dialogue:
         Raises:
             Unanswerable: they do not, and asking again would not help.
         """
+        self._judge_given()
         while True:
             self._session.update(self.values)
             while (asked := next(self._turns(self._session.form, ()), None)) is not None:
@@ -72,6 +73,16 @@ class Dialogue:
             if not problems:
                 return self.values
             self._again(problems)
+
+    def _judge_given(self) -> None:
+        """What was given and does not fit is told before anything is asked, and then asked for."""
+        if not self._answered:
+            return
+        self._session.update(self.values)
+        problems = [problem for problem in self._session.check(self.values) if problem.code != "waiting"]
+        wrong = [problem for problem in problems if self._about(problem)[0] in self._answered]
+        if wrong:
+            self._again(wrong)
 
     # --- whose turn it is
 
@@ -196,7 +207,7 @@ class Dialogue:
 
     def _again(self, problems: Sequence[Problem]) -> None:
         """Say everything that is wrong, and ask once more for what it is about."""
-        self._screen.say("", "There is something wrong yet:")
+        self._screen.say("", "There is something wrong:")
         self._screen.problems(map(str, problems))
         asked = [self._forget(self._about(problem)) for problem in problems]
         if not any(asked):

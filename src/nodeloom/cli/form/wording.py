@@ -64,7 +64,7 @@ def _facts(field: FormField) -> Iterator[str]:
             yield words.format(field.limits[name])
     if field.examples:
         yield f"for example {shown(field.examples[0])}"
-    if field.default is not NOTHING and field.default not in (None, ""):
+    if field.default is not NOTHING and field.default not in (None, "", [], {}):
         yield f"default: {shown(field.default)}"
     elif not field.required:
         yield "optional"
