@@ -596,7 +596,7 @@ async def test_policies_see_nothing_of_a_step_that_begins_anew(bench: Bench) -> 
 async def test_a_function_on_a_thread_is_told_and_not_told_any_more_when_it_begins_anew() -> None:
     """6.2, 5.4."""
     told: list[bool] = []
-    began = threading.Event()
+    began, ended = threading.Event(), threading.Event()
 
     @node
     def blocks(ctx):
@@ -607,11 +607,13 @@ async def test_a_function_on_a_thread_is_told_and_not_told_any_more_when_it_begi
                 break
             pause.wait(0.001 if told else 0.05)
         told.append(ctx.cancelled)
+        ended.set()
 
     async with Engine(grace=60) as engine:
         run = await engine.start(Graph(blocks))
         assert await asyncio.to_thread(began.wait, 5)
         assert await run.pause(within=0) is not None
+        assert await asyncio.to_thread(ended.wait, 5)  # a pause keeps its time, whatever a thread does
         assert told == [True]
         await run.resume()
         await run.result()
