@@ -192,7 +192,7 @@ class Dialogue:
 
     def _ask_rows(self, asked: Asked) -> None:
         path, field, _ = asked
-        rows = self._value(path) or []
+        rows = self._value(path) or []  # pyright: ignore[reportUnknownVariableType]
         if not rows:
             self._screen.say("", heading(field, path), *details(field))
         if self._screen.agree(f"Add another to {field.label}?" if rows else f"Add one to {field.label}?"):
@@ -239,7 +239,7 @@ class Dialogue:
             if isinstance(value, dict):
                 value = cast("dict[str, Any]", value).get(str(part))
             else:
-                value = value[int(part)] if isinstance(value, list) else None
+                value = value[int(part)] if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
         return value  # pyright: ignore[reportUnknownVariableType]
 
     def _set(self, path: Path, value: Any) -> None:
