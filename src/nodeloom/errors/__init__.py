@@ -44,7 +44,10 @@
     ├── NotStorable                a value that no store can keep (TypeError)
     ├── RunFailed                  `graph.run` of a run that failed; carries the result
     ├── RunCancelled               `graph.run` of a run that was cancelled by its engine
-    └── EngineClosed               work was given to an engine that is closed
+    ├── EngineClosed               work was given to an engine that is closed
+    └── ChannelError               a channel did not take a message, or has none to give
+        ├── ChannelClosed          it is closed
+        └── ChannelFull            it is full, and refuses
 
     asyncio.CancelledError
     └── StillRunning               a step was cancelled, and its code goes on running on a thread
@@ -52,6 +55,7 @@
 
 from __future__ import annotations
 
+from .channels import ChannelClosed, ChannelError, ChannelFull
 from .definitions import (
     DefinitionError,
     DuplicateNodeType,
@@ -96,6 +100,9 @@ from .steps import (
 )
 
 __all__ = [
+    "ChannelClosed",
+    "ChannelError",
+    "ChannelFull",
     "CircuitOpen",
     "CommandFailed",
     "ConcurrencyConflict",

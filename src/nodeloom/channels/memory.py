@@ -1,0 +1,253 @@
+"""A channel within one event loop: a deque, and futures for those who wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final, get_args
+
+from ..errors import ChannelClosed, ChannelFull, DefinitionError
+from ..model.message import Message
+from .channel import ACCEPTED, Overflow, Sent
+
+__all__ = ["MemoryChannel"]
+
+OVERFLOWS: Final[tuple[str, ...]] = get_args(Overflow)
+
+Waiting = tuple[asyncio.Future[None], Message]
+"""A sender who waits for room, and what it sends."""
+
+
+class MemoryChannel:
+    """A bounded channel in memory, for one event loop.
+
+    A message goes straight to who waits for one; else it waits inside. Messages of one priority keep their order. Who
+    waits for room gets it in the order of asking.
+
+    Args:
+        maxsize: how many messages it holds. overflow: what it does with one more. name: for messages about it.
+
+    Attributes:
+        sent, received, dropped: how many messages were taken in, taken out, and lost to an overflow.
+
+    Raises:
+        DefinitionError: settings that cannot work.
+
+    Example:
+        >>> import asyncio
+        >>> from nodeloom.channels import MemoryChannel, Message
+        >>> async def main():
+        ...     channel = MemoryChannel(2, overflow="drop_oldest")
+        ...     for n in range(3):
+        ...         sent = await channel.send(Message(n))
+        ...     return sent.dropped[0].body, (await channel.receive()).body
+        >>> asyncio.run(main())
+        (0, 1)
+    """
+
+    __slots__ = (
+        "_closed",
+        "_drains",
+        "_lanes",
+        "_overflow",
+        "_queue",
+        "_receivers",
+        "_senders",
+        "_watchers",
+        "dropped",
+        "maxsize",
+        "name",
+        "received",
+        "sent",
+    )
+
+    def __init__(self, maxsize: int = 1_000, overflow: Overflow = "block", *, name: str = "channel") -> None:
+        if type(maxsize) is not int or maxsize < 1:
+            raise DefinitionError(f"maxsize of {name} is a whole number from 1, not {maxsize!r}")
+        if overflow not in OVERFLOWS:
+            raise DefinitionError(f"overflow of {name} is one of {', '.join(OVERFLOWS)}, not {overflow!r}")
+        self.maxsize = maxsize
+        self.name = name
+        self.sent = self.received = self.dropped = 0
+        self._overflow: Overflow = overflow
+        self._queue: deque[Message] = deque()  # those of priority 0, which nearly all are
+        self._lanes: dict[int, deque[Message]] = {}  # the others, by priority
+        self._receivers: deque[asyncio.Future[Message]] = deque()
+        self._senders: deque[Waiting] = deque()
+        self._watchers: set[asyncio.Future[None]] = set()
+        self._drains: list[asyncio.Future[None]] = []
+        self._closed = False
+
+    @property
+    def depth(self) -> int:
+        """How many messages are inside."""
+        return len(self._queue) + (sum(map(len, self._lanes.values())) if self._lanes else 0)
+
+    @property
+    def closed(self) -> bool:
+        """Nothing is taken in any more."""
+        return self._closed
+
+    # --- sending
+
+    async def send(self, message: Message) -> Sent:
+        """Put a message in; see `Channel.send`."""
+        if self._closed:
+            raise ChannelClosed(f"{self.name} is closed, and takes no message any more")
+        if len(self._queue) < self.maxsize and (not self._lanes or self.depth < self.maxsize):
+            self._put(message)
+            return ACCEPTED
+        if self._overflow == "block":
+            await self._wait_for_room(message)
+            return ACCEPTED
+        return self._overflown(message)
+
+    def _put(self, message: Message) -> None:
+        self.sent += 1
+        if self._receivers and self._hand_over(message):
+            return
+        self._lane(message.priority).append(message)
+        if self._watchers:
+            self._wake_watchers()
+
+    def _hand_over(self, message: Message) -> bool:
+        """Give a message to who waits for one."""
+        while self._receivers:
+            receiver = self._receivers.popleft()
+            if not receiver.done():
+                receiver.set_result(message)
+                return True
+        return False
+
+    def _lane(self, priority: int) -> deque[Message]:
+        return self._queue if not priority else self._lanes.setdefault(priority, deque())
+
+    def _overflown(self, message: Message) -> Sent:
+        """What a full channel does that does not wait."""
+        if self._overflow == "reject":
+            raise ChannelFull(f"{self.name} is full: it holds {self.maxsize} messages, and refuses more")
+        self.dropped += 1
+        if self._overflow == "drop_newest":
+            return Sent(accepted=False, dropped=(message,))
+        oldest = self._pop(lowest=True)
+        self._put(message)
+        return Sent(dropped=(oldest,))
+
+    async def _wait_for_room(self, message: Message) -> None:
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._senders.append((place, message))
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self._take_back(message)
+            raise
+
+    def _take_back(self, message: Message) -> None:
+        """Who sent it was cancelled when it was just put in: it is not sent, unless somebody has it already."""
+        lane = self._lane(message.priority)
+        place = next((place for place, each in enumerate(lane) if each is message), None)
+        if place is not None:
+            del lane[place]
+            self.sent -= 1
+            self._after_one()
+
+    # --- receiving
+
+    async def receive(self) -> Message:
+        """Take the next message out; see `Channel.receive`."""
+        if not self._queue and not self._lanes:
+            return await self._wait_for_message()
+        message = self._pop()
+        self.received += 1
+        if self._senders or self._drains:
+            self._after_one()
+        return message
+
+    async def _wait_for_message(self) -> Message:
+        if self._closed:
+            raise ChannelClosed(f"{self.name} is closed, and everything in it was received")
+        receiver: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._receivers.append(receiver)
+        try:
+            message = await receiver
+        except asyncio.CancelledError:
+            if receiver.done() and not receiver.cancelled() and receiver.exception() is None:
+                self._put_back(receiver.result())
+            raise
+        self.received += 1
+        return message
+
+    def _put_back(self, message: Message) -> None:
+        """Who was given it was cancelled before taking it: it is the next one again."""
+        if not self._hand_over(message):
+            self._lane(message.priority).appendleft(message)
+            self._wake_watchers()
+
+    def _pop(self, *, lowest: bool = False) -> Message:
+        """The next message; `lowest`: the one to drop, the oldest of the lowest priority."""
+        if not self._lanes:
+            return self._queue.popleft()
+        priorities = [*self._lanes, *([0] if self._queue else [])]
+        priority = min(priorities) if lowest else max(priorities)
+        if not priority:
+            return self._queue.popleft()
+        lane = self._lanes[priority]
+        message = lane.popleft()
+        if not lane:
+            del self._lanes[priority]
+        return message
+
+    def _after_one(self) -> None:
+        """A message has left: there is room for who waits, or nothing left."""
+        while self._senders:
+            place, message = self._senders.popleft()
+            if not place.done():
+                self._put(message)
+                place.set_result(None)
+                return
+        if not self.depth:
+            for drained in self._drains:
+                if not drained.done():
+                    drained.set_result(None)
+            self._drains.clear()
+
+    # --- looking, ending
+
+    def watch(self, watcher: asyncio.Future[None]) -> None:
+        """Have a future told when there is a message, or none will come."""
+        self._watchers.add(watcher)
+        if self.depth or self._closed:
+            self._wake_watchers()
+
+    def unwatch(self, watcher: asyncio.Future[None]) -> None:
+        """Tell it no more."""
+        self._watchers.discard(watcher)
+
+    def _wake_watchers(self) -> None:
+        for watcher in self._watchers:
+            if not watcher.done():
+                watcher.set_result(None)
+        self._watchers.clear()
+
+    async def close(self) -> None:
+        """Take nothing in any more; see `Channel.close`."""
+        self._closed = True
+        refused = ChannelClosed(f"{self.name} was closed before there was room for the message")
+        while self._senders:
+            place, _ = self._senders.popleft()
+            if not place.done():
+                place.set_exception(refused)
+        over = ChannelClosed(f"{self.name} is closed, and everything in it was received")
+        while self._receivers:
+            receiver = self._receivers.popleft()
+            if not receiver.done():
+                receiver.set_exception(over)
+        self._wake_watchers()
+
+    async def drain(self) -> None:
+        """Wait until everything was received; see `Channel.drain`."""
+        while self.depth or self._senders:
+            drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._drains.append(drained)
+            await drained
