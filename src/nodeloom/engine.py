@@ -287,12 +287,16 @@ class Engine(Lifecycle):
 
     @property
     def asker(self) -> Asker:
-        """How the functions of forms are asked: plain ones on a thread of the default pool."""
+        """How the functions of forms are asked: plain ones on a thread of the pool `forms`."""
         if self._asker is None:
             from .forms.asking import Asker
 
-            self._asker = Asker(self.offload, ctx=FormContext(self))
+            self._asker = Asker(self._off_the_loop, ctx=FormContext(self))
         return self._asker
+
+    async def _off_the_loop(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a form's function on a pool of its own: one that hangs is not to hold up steps."""
+        return await self.pool("forms").run("a form", lambda: function(*args, **kwargs))
 
     def setting(self, name: str) -> Any:
         """A setting given to the engine."""

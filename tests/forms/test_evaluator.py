@@ -121,8 +121,8 @@ async def test_a_function_that_fails_makes_its_field_an_error_in_its_authors_wor
     evaluator = Evaluator(trip(Asked()), INLINE)
     await evaluator.update({"country": "XX", "town": "Lyon"})
     state = evaluator.states["town"]
-    assert (state.status, state.error, state.value) == ("error", "'XX'", "Lyon")
-    assert state.problems[0].message == "its options cannot be had: 'XX'"
+    assert (state.status, state.error, state.value) == ("error", "KeyError: 'XX'", "Lyon")
+    assert state.problems[0].message == "its options cannot be had: KeyError: 'XX'"
     assert brief(evaluator)["sign"] == ("waiting", ("town",), [])
 
 

@@ -156,14 +156,14 @@ class Attempts:
             return ctx
         from ..forms.checking import checked
         from ..forms.telling import refused
-        from ..forms.validating import validate
 
         values, problems = await checked(self._form, ctx.params, self._services.asker)
         if problems:
             raise refused(ctx.node_id, problems)
-        model = self._form.model
-        made = Values(values) if model is None else validate(model, values, subject=ctx.node_id, computed=True)
-        return ctx.having(params=made)
+        if self._form.model is None:
+            return ctx.having(params=Values(values))
+        computed = {field.name: values[field.name] for field in self._form.computed if field.name in values}
+        return ctx.having(params=ctx.params.model_copy(update=computed))
 
     def _filled_in(self, ctx: Context) -> Context:
         """The context with the params of this step: templates filled in, then validated (12.1)."""

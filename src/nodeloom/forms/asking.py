@@ -68,19 +68,33 @@ class Asking:
         """Every field that it depends on."""
         return self.parents + self.wished
 
-    async def ask(self, values: Mapping[str, Any], question: Question, asker: Asker) -> Any:
+    async def ask(self, values: Mapping[str, Any], question: Question, asker: Asker, read: Callable[[Any], Any]) -> Any:
         """What the function gives for these values of its parents; those it only wishes for may be left out.
+
+        Args:
+            values: by name. question: what else it is asked with. asker: how. read: makes sense of what it gives, on
+                its thread where it blocks, for there may be very much of it.
 
         Raises:
             TimeoutError: it took too long. Whatever the function raises.
         """
         asked = {name: getattr(question, name) for name in self.runtime}
         async with asyncio.timeout(asker.timeout):
-            if self._blocks:
-                given = await asker.offload(self._function, **values, **asked)
-            else:
+            if not self._blocks:
+                return read(await self._function(**values, **asked))
+
+            def call() -> Any:
                 given = self._function(**values, **asked)
-            return await given if inspect.isawaitable(given) else given
+                return Later(given) if inspect.isawaitable(given) else read(given)
+
+            found = await asker.offload(call)
+            return read(await found.given) if isinstance(found, Later) else found
+
+
+class Later(NamedTuple):
+    """What a plain function gave, and is to be awaited."""
+
+    given: Awaitable[Any]
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
@@ -134,8 +148,8 @@ class AskedByName:
         """Every field that it depends on."""
         return self.parents
 
-    async def ask(self, values: Mapping[str, Any], question: Question, asker: Asker) -> Any:
+    async def ask(self, values: Mapping[str, Any], question: Question, asker: Asker, read: Callable[[Any], Any]) -> Any:
         """What the function gives for these values; as `Asking.ask`."""
         asked = {name: getattr(question, name) for name in self.runtime}
         async with asyncio.timeout(asker.timeout):
-            return await self._function(self._field, dict(values), **asked)
+            return read(await self._function(self._field, dict(values), **asked))

@@ -43,20 +43,27 @@ async def checked(
     """
     if not isinstance(values, Mapping | pydantic.BaseModel):
         return Checked({}, [Problem("params", f"values are a mapping, not {type(values).__name__}", field="")])
-    evaluator = Evaluator(form, asker, names=names)
+    is_model = isinstance(values, pydantic.BaseModel)
+    evaluator = Evaluator(form, asker, names=names, as_read=is_model)
     given = values_of(values)
-    await evaluator.update(given)
-    problems = [*evaluator.unknown, *evaluator.problems]
-    return Checked(evaluator.values, problems or _as_a_whole(form, evaluator))
+    try:
+        await evaluator.update(given)
+        problems = [*evaluator.unknown, *evaluator.problems]
+        return Checked(evaluator.values, problems or ([] if is_model else _as_a_whole(form, evaluator, given)))
+    except RecursionError:
+        return Checked({}, [Problem("params", "these values are nested too deep, or hold themselves", field="")])
 
 
-def _as_a_whole(form: Form, evaluator: Evaluator) -> list[Problem]:
-    """What an author's class says of all values together."""
+def _as_a_whole(form: Form, evaluator: Evaluator, given: Mapping[str, Any]) -> list[Problem]:
+    """What an author's class says of all values together, as they were given: reading twice may not be right."""
     if form.model is None:
         return []
-    later = {state.name for state in evaluator.states.values() if state.deferred or not state.visible}
+    values = {name: given[name] for name in evaluator.values if name in given}
+    values |= {name: evaluator.values[name] for name in evaluator.values if form.by_name[name] in form.computed}
+    states = evaluator.states.values()
+    later = {state.name for state in states if state.deferred or state.status == "waiting" or not state.visible}
     try:
-        form.model.model_validate(evaluator.values, by_name=True)
+        form.model.model_validate(values, by_name=True)
     except pydantic.ValidationError as error:
         shown = [field.name for field in form.fields if shown_in(field) is None]
         found = told(error, "", form.by_name, shown if len(shown) < len(form.fields) else None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+import pydantic
+
 from ..errors import FormError
 from .asking import Asker, Question
 from .evaluator import Evaluator, values_of
@@ -31,11 +33,13 @@ async def options_for(
     Raises:
         FormError: there is no such field. Whatever the field's function raises.
     """
+    if not isinstance(values, Mapping | pydantic.BaseModel):
+        raise FormError(f"values of {form.name} are a mapping, not {type(values).__name__}")
     form, name, values = _at(form, path, values)
     field = form.by_name[name]
     if field.options is None:
         return Page(field.choices or ())
-    evaluator = Evaluator(form.only(*field.depends_on), asker)
+    evaluator = Evaluator(form.only(*field.depends_on), asker, names=())  # of a template no value is known
     await evaluator.update({key: value for key, value in values.items() if key in evaluator.form.by_name})
     if not all(evaluator.states[parent].is_valid for parent in field.options.parents):
         return None
@@ -61,4 +65,4 @@ def _at(form: Form, path: str, values: Any) -> tuple[Form, str, Mapping[str, Any
         inner = rows[place] if 0 <= place < len(rows) else {}
     if field.form is None or not rest:
         raise FormError(f"{form.name}: {path!r} leads to no field: {name!r} has none inside")
-    return _at(cast("Form", field.form), rest, inner or {})
+    return _at(cast("Form", field.form), rest, inner if isinstance(inner, Mapping | pydantic.BaseModel) else {})

@@ -10,6 +10,7 @@ import pydantic
 
 from ..errors import ExpressionError, Problem
 from ..expressions import MISSING, template_problems
+from ..model.values import WHOLE, owned
 from .asking import Asker
 from .field import NOTHING, FormField
 from .form import Form
@@ -18,7 +19,7 @@ from .resolved import Problems, Resolved, Work
 from .resolving import Resolver
 from .state import FieldState
 from .telling import holds_template, no_such_field, shown_in, told
-from .verdicts import as_text, not_among
+from .verdicts import as_text, not_among, why
 
 __all__ = ["Evaluator"]
 
@@ -32,7 +33,7 @@ class Evaluator(Resolved):
     Args:
         form: the form. asker: how functions of the author's are asked.
         names: what templates in the values may use; None where a text with braces is a value like any other.
-        path: where this form stands in another one.
+        path: where this form stands in another one. as_read: the values are of a model, and were read before.
 
     Attributes:
         states: what is known of each field, by its name.
@@ -58,17 +59,25 @@ class Evaluator(Resolved):
     """
 
     def __init__(
-        self, form: Form, asker: Asker | None = None, *, names: Collection[str] | None = None, path: str = ""
+        self,
+        form: Form,
+        asker: Asker | None = None,
+        *,
+        names: Collection[str] | None = None,
+        path: str = "",
+        as_read: bool = False,
     ) -> None:
         self.form = form
         self.states: dict[str, FieldState] = {}
         self._resolver = Resolver(form, asker or Asker())
         self._names = names
+        self._as_read = as_read
         self._path = path
         self._values: dict[str, Any] = {}
         self._inner: dict[str, list[Evaluator]] = {}
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._changed: dict[str, FieldState] = {}
+        self._given_up: set[str] = set()
         self._updates = 0
 
     async def update(self, values: Mapping[str, Any]) -> dict[str, FieldState]:
@@ -127,8 +136,10 @@ class Evaluator(Resolved):
 
     def close(self) -> None:
         """Give up what is still asked."""
-        for job in self._jobs.values():
-            job.cancel()
+        for name, job in self._jobs.items():
+            if not job.done():
+                job.cancel()
+                self._given_up.add(name)
         for inner in self._inner.values():
             for each in inner:
                 each.close()
@@ -144,11 +155,13 @@ class Evaluator(Resolved):
         Args:
             values: all there are. changed: is told of each field that is computed anew, by path.
         """
-        before, self._values = self._values, dict(values)
+        before, self._values = self._values, {name: owned(value) for name, value in values.items()}
         self._changed = changed
         touched = [
             name for name in self.form.by_name if not _same(before.get(name, NOTHING), values.get(name, NOTHING))
         ]
+        touched += self._given_up
+        self._given_up = set()
         affected = set(touched).union(*(self.form.followers[name] for name in touched))
         affected.update(name for name in self.form.by_name if name not in self.states)
         for name in affected:
@@ -167,8 +180,7 @@ class Evaluator(Resolved):
             self._jobs[field.name] = asyncio.create_task(work)
 
     def _needs(self, field: FormField) -> Sequence[str]:
-        shown_by = () if field.visible is None else tuple(str(path.parts[0]) for path in field.visible.paths)
-        return (*field.depends_on, *shown_by)
+        return (*field.depends_on, *shown_by(field))
 
     async def _after(self, field: FormField, needed: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(needed)
@@ -211,12 +223,16 @@ class Evaluator(Resolved):
 
     def _is_shown(self, field: FormField) -> bool | str:
         """Whether a field is shown; why that cannot be told."""
-        if field.visible is None:
+        if field.visible is None or self._is_shown_later(field):
             return True
         try:
-            return field.visible.test({name: self._known(name) for name in self._needs(field)})
+            return field.visible.test({name: self._known(name) for name in shown_by(field)})
         except ExpressionError as error:
             return f"whether it is shown cannot be told: {error}"
+
+    def _is_shown_later(self, field: FormField) -> bool:
+        """Whether it is shown is known when a run has made the values that it goes by."""
+        return any(self.states[name].deferred for name in shown_by(field))
 
     def _known(self, name: str) -> Any:
         state = self.states[name]
@@ -227,9 +243,14 @@ class Evaluator(Resolved):
         given = self._values.get(field.name, NOTHING)
         if given is NOTHING:
             missing = field.required and field.default is NOTHING
-            return field.default, self._problem(field, "required", "is required") if missing else (), False
-        if self._names is not None and not field.literal and holds_template(given):
+            missing = missing and not self._is_shown_later(field)
+            return owned(field.default), self._problem(field, "required", "is required") if missing else (), False
+        inside = field.form is not None and isinstance(cast("object", given), Mapping | list | tuple)
+        may_be_template = self._names is not None and not field.literal and not inside and field.type != "secret"
+        if may_be_template and holds_template(given):
             return given, self._template_problems(field, given), True
+        if self._as_read:
+            return given, (), False
         if field.form is not None and not field.rows and isinstance(given, Mapping):
             return cast("Any", given), (), False  # its own fields are looked at one by one
         if field.form is not None and field.rows and isinstance(given, list | tuple):
@@ -238,8 +259,10 @@ class Evaluator(Resolved):
             return field.read(given), (), False
         except pydantic.ValidationError as error:
             return given, tuple(told(error, self._path_of(field), shown=shown_in(field))), False
-        except ValueError as error:
-            return given, self._problem(field, "params", str(error)), False
+        except RecursionError:
+            raise
+        except Exception as error:  # a validator of the author's own may raise anything
+            return given, self._problem(field, "params", f"cannot be read: {why(error, None)}"), False
 
     def _template_problems(self, field: FormField, value: Any) -> Problems:
         found = template_problems(value, self._names or (), self._path_of(field))
@@ -264,7 +287,8 @@ class Evaluator(Resolved):
         del inner[len(rows) :]
         for place in range(len(inner), len(rows)):
             path = f"{self._path_of(field)}.{place}" if field.rows else self._path_of(field)
-            inner.append(Evaluator(cast("Form", field.form), self._resolver.asker, names=self._names, path=path))
+            form, asker = cast("Form", field.form), self._resolver.asker
+            inner.append(Evaluator(form, asker, names=self._names, path=path, as_read=self._as_read))
         jobs = [job for each, row in zip(inner, rows, strict=True) for job in each.begin(values_of(row), self._changed)]
         if jobs:
             return self._when_inside_is_done(field, value, jobs)
@@ -284,30 +308,51 @@ class Evaluator(Resolved):
             found, read_problems = self._read_whole(field, [each.values for each in inner])
             unknown += read_problems
             read = value if read_problems else found
-        self._set(field, value=read, problems=tuple(unknown), status="ready" if not problems else "error")
+        status: Any = "error" if problems else "ready"
+        self._set(field, value=read, problems=tuple(unknown), status=status, deferred=self._is_deferred(field))
+
+    def _is_deferred(self, field: FormField) -> bool:
+        return any(state.deferred for each in self._inner[field.name] for state in each.all_states())
+
+    def _with_derived(self, field: FormField, inside: list[dict[str, Any]]) -> Any:
+        """Objects that were read before, with what is derived in them."""
+        given = self._values.get(field.name, field.default)
+        rows = list(given) if field.rows else [given]
+        names = [each.name for each in cast("Form", field.form).computed]
+        made = [
+            row.model_copy(update={name: values[name] for name in names if name in values})
+            for row, values in zip(rows, inside, strict=True)
+        ]
+        return made if field.rows else made[0]
 
     def _read_whole(self, field: FormField, inside: list[dict[str, Any]]) -> tuple[Any, list[Problem]]:
         """An object as its own class has it, whose author may look at several of its fields together."""
-        deferred = any(state.deferred for each in self._inner[field.name] for state in each.all_states())
-        if deferred:
+        if self._is_deferred(field):
             return inside if field.rows else inside[0], []
+        if self._as_read:
+            return self._with_derived(field, inside), []
         try:
             return field.read(inside if field.rows else inside[0]), []
         except pydantic.ValidationError as error:
             return None, told(error, self._path_of(field), shown=shown_in(field))
 
 
+def shown_by(field: FormField) -> tuple[str, ...]:
+    """The fields that say whether one is shown."""
+    return () if field.visible is None else tuple(str(path.parts[0]) for path in field.visible.paths)
+
+
 def values_of(given: Any) -> Mapping[str, Any]:
-    """An object's values: of a mapping, or of a model."""
+    """An object's values: of a mapping, or of a model, whose defaults nobody gave."""
     if isinstance(given, pydantic.BaseModel):
-        return {name: getattr(given, name) for name in type(given).model_fields}
+        return {name: getattr(given, name) for name in type(given).model_fields if name in given.model_fields_set}
     return cast("Mapping[str, Any]", given)
 
 
 def _same(one: Any, other: Any) -> bool:
     if one is other:
         return True
-    try:
-        return type(one) is type(other) and bool(one == other) and not isinstance(one, bytearray)
+    try:  # 1 is not True, wherever they stand
+        return type(one) is type(other) and bool(one == other) and (type(one) in WHOLE or repr(one) == repr(other))
     except Exception:  # values that cannot be compared, as arrays, have changed for all we know
         return False

@@ -76,6 +76,7 @@ class FormField(msgspec.Struct, frozen=True, eq=False):
         form: of an object, or of the rows of a list of objects. rows: it is such a list.
         read: a given value as the value it stands for; raises `pydantic.ValidationError`, or ValueError.
         literal: its text is never a template. words: what its author said of it, where that was not by a type.
+        sealed: there may be secrets in its value, so none of it is shown.
     """
 
     name: str
@@ -103,6 +104,7 @@ class FormField(msgspec.Struct, frozen=True, eq=False):
     rows: bool = False
     literal: bool = False
     words: Mapping[str, Any] | None = None
+    sealed: bool = False
 
     @property
     def asks(self) -> Asking | AskedByName | None:

@@ -25,6 +25,7 @@ class Form:
         name: whose form it is, for messages. fields: the fields. model: the params class they stand for.
 
     Attributes:
+        computed: the fields whose values, or some inside, are derived, or may be.
         asks: there is a function to be asked, for what there is to choose from, or what a value is.
         order: the same fields, each after all that it depends on. followers: by a field's name, those that depend on
             it, directly or not.
@@ -46,6 +47,7 @@ class Form:
         self.model = model
         self.fields: tuple[FormField, ...] = tuple(sorted(fields, key=lambda field: field.order))
         self.by_name: Mapping[str, FormField] = {field.name: field for field in self.fields}
+        self.computed = [field for field in self.fields if field.derived is not None or field.form is not None]
         self.asks = any(field.asks is not None or (field.form is not None and field.form.asks) for field in self.fields)
         needs = {field.name: self._needs(field) for field in self.fields}
         self.order = tuple(self.by_name[name] for name in _in_order(needs, name))

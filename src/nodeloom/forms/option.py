@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
+from datetime import date, time
+from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
@@ -58,13 +60,30 @@ class Page(msgspec.Struct, frozen=True):
 
     options: tuple[Option, ...] = ()
     cursor: str | None = None
+    _known: frozenset[Any] = frozenset()
 
     def __post_init__(self) -> None:
         force_setattr(self, "options", _as_options(self.options, "a page"))
+        force_setattr(self, "_known", frozenset(_mark(each.value) for each in self.options))
 
     def offers(self, value: Any) -> bool:
-        """Whether a value is among them; True is not 1 here."""
-        return any(type(each.value) is type(value) and each.value == value for each in self.options)
+        """Whether a value is among them; True is not 1 here, but 1 is 1.0, and a day is its ISO text."""
+        return _mark(value) in self._known
+
+
+def _mark(value: Any) -> Any:
+    """What tells a value from others."""
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if isinstance(value, date | time):
+        value = value.isoformat()
+    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    kind: Any = "number" if number else type(value)  # pyright: ignore[reportUnknownVariableType]
+    try:
+        hash(value)
+    except TypeError:
+        return kind, repr(value)
+    return kind, value
 
 
 def as_page(given: Any, what: str) -> Page:

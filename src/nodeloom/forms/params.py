@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, get_args
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 import pydantic
 from pydantic import GetJsonSchemaHandler
@@ -11,9 +11,9 @@ from pydantic_core import CoreSchema
 
 from .form import form_of
 from .secret_places import marked
-from .shown import Shown, shown_of
+from .shown import Shown, depends, models_in, shown_of
 
-__all__ = ["Field", "Params", "depends"]
+__all__ = ["Field", "Params"]
 
 
 _DEPENDENT = {"options", "derived", "visible_when", "depends_on"}
@@ -51,7 +51,7 @@ class Params(pydantic.BaseModel):
         """What depends on one another is judged where it is written."""
         super().__pydantic_init_subclass__(**keywords)
         fields = cls.model_fields.values()
-        inside = (depends(kind) for field in fields for kind in _models_in(field.annotation))
+        inside = (depends(kind) for field in fields for kind in models_in(field.annotation))
         cls.__depends__ = any(_DEPENDENT & shown_of(field).keys() for field in fields) or any(inside)
         if cls.__depends__ and cls.__pydantic_complete__:
             form_of(cls)
@@ -126,16 +126,3 @@ def Field(  # noqa: N802, PLR0913 - spelled like pydantic's, which it extends
     if "default_factory" in rules and default is ...:
         return pydantic.Field(json_schema_extra=extra, **rules)
     return pydantic.Field(default, json_schema_extra=extra, **rules)
-
-
-def depends(model: type[pydantic.BaseModel]) -> bool:
-    """Whether its fields depend on one another, or are chosen from a list of the author's: more than types tell."""
-    return bool(getattr(model, "__depends__", False))
-
-
-def _models_in(annotation: Any) -> Iterator[type[Params]]:
-    """The params classes in a type, as in `list[Row] | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, Params):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models_in(part)

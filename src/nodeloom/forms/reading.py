@@ -16,7 +16,8 @@ from .asking import Asking
 from .field import NOTHING, TYPES, FormField, InnerForm
 from .kinds import Kind, kind_of
 from .option import Option, as_page
-from .shown import shown_of
+from .secret_places import holds_secret
+from .shown import depends, models_in, shown_of
 
 __all__ = ["LIMITS", "field_of"]
 
@@ -57,6 +58,12 @@ def field_of(
             f"field {what} has options, which a person chooses from, and is derived: it is one of them"
         )
     asks = derived or options
+    form = None if derived is not None or kind.model is None else form_of(kind.model)
+    if form is None and derived is None and any(map(depends, models_in(info.annotation))):
+        raise DefinitionError(
+            f"field {what} holds params whose fields depend on one another where no form can ask for them: as "
+            f"X, X | None or list[X], and not inside of themselves"
+        )
     return FormField(
         name=name,
         label=shown.get("label") or info.title or _in_words(name),
@@ -79,9 +86,10 @@ def field_of(
         ttl=shown.get("ttl", 60.0),
         derived=derived,
         depends_on=tuple(dict.fromkeys((*shown.get("depends_on", ()), *(asks.depends_on if asks is not None else ())))),
-        form=None if derived is not None or kind.model is None else form_of(kind.model),
+        form=form,
         rows=kind.rows and derived is None,
         literal=bool(shown.get("literal")),
+        sealed=holds_secret(info.annotation),
     )
 
 
@@ -104,8 +112,18 @@ def _type(widget: str, kind: Kind, offers: bool, derived: bool) -> str:
 
 def _default(info: FieldInfo, shown: Mapping[str, Any]) -> Any:
     if info.default_factory is not None:
-        return info.get_default(call_default_factory=True, validated_data={})
+        return _made_default(info)
     return NOTHING if info.default is PydanticUndefined or shown.get("required") else info.default
+
+
+def _made_default(info: FieldInfo) -> Any:
+    """What a factory gives; nothing can be shown of one that needs the other values, or fails."""
+    if info.default_factory_takes_validated_data:
+        return NOTHING
+    try:
+        return info.get_default(call_default_factory=True)
+    except Exception:  # whatever the author's factory raises is told when a node is made
+        return NOTHING
 
 
 def _visible(text: str | None, what: str) -> Expression | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from ..errors import Problem
+from ..model.values import owned
 from .field import NOTHING, FormField
 from .form import Form
 from .option import Page
@@ -32,7 +33,7 @@ class Resolved:
 
     def _set(self, field: FormField, **known: Any) -> None:
         path = self._path_of(field)
-        self.states[field.name] = self._changed[path] = FieldState(field.name, path, **known)
+        self.states[field.name] = self._changed[path] = FieldState(field.name, path, sealed=field.sealed, **known)
 
     def _path_of(self, field: FormField) -> str:
         return f"{self._path}.{field.name}" if self._path else field.name
@@ -48,7 +49,7 @@ class Resolved:
         if missing:
             self._wait(field, value, problems, missing)
             return None
-        parents = {name: self.states[name].value for name in asking.depends_on if self.states[name].is_valid}
+        parents = {name: owned(self.states[name].value) for name in asking.depends_on if self.states[name].is_valid}
         known = self._resolver.known(field, parents)
         if known is not NOTHING:
             return use(field, value, problems, known, parents)
@@ -85,7 +86,7 @@ class Resolved:
     def _derive(
         self, field: FormField, value: Any, problems: Problems, answer: Any, parents: Mapping[str, Any]
     ) -> Work | None:
-        self._set(field, value=answer, problems=problems)
+        self._set(field, value=owned(answer), problems=problems)
         return None
 
     def _offer(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pydantic
+from pydantic_core import to_json
 
 from ..errors import FormError, NotStorable
 from ..model.codec import encode_value
@@ -53,9 +55,16 @@ class Resolver:
         asking = field.asks
         assert asking is not None
 
-        async def call() -> Any:
-            given = await asking.ask(parents, question._replace(ctx=self.asker.ctx), self.asker)
+        def read(given: Any) -> Any:
             return _derived(field, given) if field.derived is not None else as_page(given, field.name)
+
+        async def call() -> Any:
+            try:
+                return await asking.ask(parents, question._replace(ctx=self.asker.ctx), self.asker, read)
+            except (asyncio.CancelledError, GeneratorExit, SystemExit) as error:
+                if isinstance(error, asyncio.CancelledError) and cast("Any", asyncio.current_task()).cancelling():
+                    raise
+                raise FormError(f"its function raised {type(error).__name__}, which nobody asked for") from None
 
         return await self._form.answers.ask(self._key(field, parents, question), field.ttl, call)
 
@@ -77,9 +86,22 @@ class Resolver:
         """What tells a question from others; None where that cannot be said."""
         service = id(self.asker.ctx) if field.asks is not None and "ctx" in field.asks.runtime else 0
         try:
-            return field.name, encode_value(dict(parents)), question.query, question.cursor, service
-        except NotStorable:
+            return field.name, _digest(parents), question.query, question.cursor, service
+        except (ValueError, RecursionError):
             return None
+
+
+def _digest(parents: Mapping[str, Any]) -> bytes:
+    """The values as bytes that tell them from others; models, enums and paths as JSON, with their types.
+
+    Raises:
+        ValueError: that cannot be said of them.
+    """
+    try:
+        return encode_value(dict(parents))
+    except NotStorable:
+        types = [f"{type(value).__module__}.{type(value).__qualname__}" for value in parents.values()]
+        return to_json([types, dict(parents)])
 
 
 def _derived(field: FormField, given: Any) -> Any:

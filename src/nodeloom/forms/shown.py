@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any, cast, get_args
 
 from pydantic.fields import FieldInfo
 
-__all__ = ["Shown", "shown_of"]
+__all__ = ["Shown", "depends", "models_in", "shown_of"]
 
 
 class Shown:
@@ -37,3 +37,16 @@ def shown_of(field: FieldInfo) -> dict[str, Any]:
     if isinstance(extra, Shown):
         return extra.words
     return cast("dict[str, Any]", extra).get("x-ui", {}) if isinstance(extra, dict) else {}
+
+
+def depends(model: type[Any]) -> bool:
+    """Whether a class's fields depend on one another, or are chosen from an author's list: more than types tell."""
+    return bool(getattr(model, "__depends__", False))
+
+
+def models_in(annotation: Any) -> Iterator[type[Any]]:
+    """The params classes in a type, as in `list[Row] | None`."""
+    if isinstance(annotation, type) and hasattr(annotation, "__depends__"):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)

@@ -23,6 +23,7 @@ class FieldState(msgspec.Struct, frozen=True):
         visible: it is shown. value: as it is read, its default or what it is derived as; `NOTHING` without one.
         options: what there is to choose from. cursor: where the next page of that begins, if there is one.
         problems: what is wrong with it. deferred: it is a template, whose value a run makes.
+        sealed: there may be secrets in it, so no face shows its value.
         unset: nothing was chosen, and its default is none of its options.
     """
 
@@ -38,6 +39,7 @@ class FieldState(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     deferred: bool = False
     unset: bool = False
+    sealed: bool = False
 
     @property
     def is_valid(self) -> bool:
@@ -55,7 +57,7 @@ class FieldState(msgspec.Struct, frozen=True):
             "waiting_for": list(self.waiting_for),
             "error": self.error,
             "visible": self.visible,
-            "value": None if self.value is NOTHING else plain(self.value),
+            "value": None if self.value is NOTHING or self.sealed else plain(self.value),
             "options": None if self.options is None else [option.as_mapping() for option in self.options],
             "cursor": self.cursor,
             "problems": [{"code": each.code, "field": each.field, "message": each.message} for each in self.problems],

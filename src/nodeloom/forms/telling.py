@@ -43,7 +43,7 @@ def told(
 def shown_in(field: FormField) -> Collection[str] | None:
     """What may be shown of what a field was given, as of `told`: nothing, where there are secrets in it."""
     inner = field.form.fields if field.form is not None else ()
-    secret = "secret" in (field.type, field.item) or any(shown_in(each) is not None for each in inner)
+    secret = field.sealed or field.type == "secret" or any(shown_in(each) is not None for each in inner)
     return () if secret else None
 
 
@@ -72,5 +72,8 @@ def refused(subject: str, problems: Sequence[Problem]) -> ParamsError:
 
 
 def _shown(value: Any) -> str:
-    text = MASKS.text(repr(value))  # before it is cut: of a part of a secret nobody can tell what it is
+    try:
+        text = MASKS.text(repr(value))  # before it is cut: of a part of a secret nobody can tell what it is
+    except Exception:  # a number of too many digits, an object that cannot say what it is
+        return f"a value of type {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."

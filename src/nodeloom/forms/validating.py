@@ -10,9 +10,8 @@ import pydantic
 from pydantic.fields import FieldInfo
 
 from ..errors import Problem
-from .params import depends
 from .secret_places import secret_fields
-from .shown import shown_of
+from .shown import depends, shown_of
 from .telling import refused, told
 
 __all__ = ["is_literal", "problems_from", "validate"]

@@ -41,7 +41,9 @@ def why(error: Exception, timeout: float | None) -> str:
     """Why a function did not answer, in its author's words."""
     if isinstance(error, TimeoutError) and not str(error):
         return "it took too long" if timeout is None else f"it took longer than {timeout:g} s"
-    return str(error) or type(error).__name__
+    if isinstance(error, KeyError):  # what it says is the key alone
+        return f"{type(error).__name__}: {error}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def short(value: Any) -> str:

@@ -15,6 +15,7 @@ from .asking import AskedByName
 from .field import NOTHING, TYPES, FormField
 from .form import Form
 from .option import as_page
+from .secret import Secret
 
 __all__ = ["OptionsOf", "form_written"]
 
@@ -32,6 +33,7 @@ _PYTHON: Mapping[str, Any] = {
     "date": datetime.date,
     "datetime": datetime.datetime,
     "time": datetime.time,
+    "secret": Secret,
     "list": list[Any],
     "multiselect": list[Any],
     "object": dict[str, Any],
@@ -98,6 +100,7 @@ def _field(form: str, words: Any, options_of: OptionsOf | None) -> FormField:
         derived=asks if kind == "derived" else None,
         depends_on=depends_on,
         words=given,
+        sealed=kind == "secret",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import DefinitionError
+from ..model.values import owned
 
 if TYPE_CHECKING:
     from .node import Node
@@ -59,7 +60,7 @@ def migrated(kind: type[Node], params: Mapping[str, Any], version: int | None) -
     """
     if version is None or not migrates(kind, version):
         return Migrated(dict(params))
-    now: dict[str, Any] = dict(params)
+    now: dict[str, Any] = owned(dict(params))
     for step in range(version, kind.version):
         now = _step(kind, now, step)
     return Migrated(now, tuple(_changes(params, now)))
@@ -68,7 +69,7 @@ def migrated(kind: type[Node], params: Mapping[str, Any], version: int | None) -
 def _step(kind: type[Node], params: dict[str, Any], version: int) -> dict[str, Any]:
     what = f"params of {kind.identifier} cannot be brought from version {version} to {version + 1}"
     try:
-        found: Any = cast("Any", kind).migrate(dict(params), version)
+        found: Any = cast("Any", kind).migrate(owned(params), version)
     except Exception as error:  # whatever an author's migrate raises is the reason
         raise DefinitionError(f"{what}: migrate raised {type(error).__name__}: {error}") from error
     if found is None:

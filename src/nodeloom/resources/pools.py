@@ -31,14 +31,15 @@ class Pools:
     """Thread pools, and pools of worker processes, which are made when they are first asked for.
 
     Args:
-        threads, workers: sizes by name; there is always a `default`. grace: seconds that work is given to end.
+        threads, workers: sizes by name; there is always a `default`, and of threads also `forms`, for the
+            functions of forms. grace: seconds that work is given to end.
     """
 
     def __init__(self, threads: Mapping[str, int] | None, workers: Mapping[str, int] | None, grace: float) -> None:
         for kind, sizes, what in (("pool", threads, "threads"), ("workers", workers, "processes")):
             _check_sizes(kind, sizes, what)
         self._threads = {
-            name: ThreadPool(name, size, grace) for name, size in {"default": 32, **(threads or {})}.items()
+            name: ThreadPool(name, size, grace) for name, size in {"default": 32, "forms": 8, **(threads or {})}.items()
         }
         self._workers = {"default": os.cpu_count() or 1, **(workers or {})}
         self._processes: dict[str, ProcessPool] = {}
