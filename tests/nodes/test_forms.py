@@ -10,6 +10,8 @@ import pytest
 
 from nodeloom import Batch, Engine, Field, Graph, Node, Option, Params, ParamsError, RunFailed, node
 from nodeloom.errors import DefinitionError, FormError
+from nodeloom.forms import form_of
+from nodeloom.forms.checking import checked
 from nodeloom.policies import Retry
 
 BANKS = {"IN": ["SBIN", "HDFC"], "GB": ["BARC", "LOYD", "MIDL"]}
@@ -315,3 +317,24 @@ async def test_a_function_may_ask_for_the_engine_and_its_resources() -> None:
         assert await engine.call(WithResource(country="IN", code="A")) == {"code": "A"}
         with pytest.raises(ParamsError, match="'B' is none of its options: A"):
             await engine.call(WithResource(country="IN", code="B"))
+
+
+async def test_a_plain_function_that_hangs_is_given_up_in_its_time() -> None:
+    import threading
+
+    gate = threading.Event()
+
+    def hangs(a: str) -> list[str]:
+        gate.wait(30)
+        return ["y"]
+
+    class Chooses(Params):
+        a: str = "x"
+        b: str = Field("y", options=hangs)
+
+    try:
+        async with Engine(grace=0) as engine:
+            found = await checked(form_of(Chooses), {"b": "bad"}, engine.asker._replace(timeout=0.01))
+    finally:
+        gate.set()
+    assert [problem.message for problem in found.problems] == ["its options cannot be had: it took longer than 0.01 s"]

@@ -192,7 +192,7 @@ def problem_lines(problems: Sequence[Problem], file: str) -> list[str]:
 
 def problems_paragraph(error: GraphError, file: str) -> str:
     """What is wrong with a graph: a line to say so, and one for each problem."""
-    count = len(error.problems)
+    count = sum(problem.severity == "error" for problem in error.problems)
     lines = problem_lines(error.problems, file)
     return "\n  ".join([f"{file} has {count} problem{'s' * (count != 1)} and cannot run", *lines])
 

@@ -87,7 +87,10 @@ class Asking:
                 given = self._function(**values, **asked)
                 return Later(given) if inspect.isawaitable(given) else read(given)
 
-            found = await asker.offload(call)
+            try:
+                found = await asker.offload(call)
+            except asyncio.CancelledError:  # of a class of its own where the thread goes on, which no timeout knows
+                raise asyncio.CancelledError from None
             return read(await found.given) if isinstance(found, Later) else found
 
 
