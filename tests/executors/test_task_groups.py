@@ -174,7 +174,9 @@ def test_a_caller_that_was_cancelled_may_run_a_graph_to_clean_up() -> None:
 
     @node(policies=[Retry(3, wait=0.0)])
     async def tried(ctx: Context) -> dict[str, Any]:
-        return await failing(3, ctx)
+        if ctx.attempt < 3:  # without a group: since 3.13 one that fails cancels a task anew that was cancelled before
+            raise OSError
+        return {"tries": ctx.attempt}
 
     cleaned: list[Any] = []
 
