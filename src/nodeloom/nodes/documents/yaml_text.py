@@ -1,6 +1,8 @@
-"""YAML 1.2 into a builder: quickly where it is written as documents are, else from the events of a parser of all YAML.
+"""YAML 1.2 into a builder, from the events of a parser: libyaml's, and where that will not read on, ruamel.yaml's.
 
-That parser takes some 20 microseconds for a value, so what only it can read has narrower bounds.
+libyaml is some twenty times as fast, and knows YAML 1.1: the few forms on which the two differ are for ruamel.yaml, and
+so is every fault, for its words on faults are the better ones. It takes some 20 microseconds for a value, so what only
+it can read has narrower bounds.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ from ...errors import DocumentError, Problem
 from .building import Builder, PastBound
 from .places import Place, refusal
 from .yaml_plain import plain_value
-from .yaml_quick import QuickReader, Stopped
 
 __all__ = ["read_yaml"]
 
 _LONG_TAG = re.compile(r"(?:^|[\s,\[{])(!\S{200})", re.MULTILINE)
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _DIRECTIVE = re.compile(r"\A(?:[ \t]*(?:#.*)?\r?\n)*%")
+_ODD = re.compile(r"\r(?!\n)|[\x85\u2028\u2029\ufeff]|[&*][\w-]*:|\A---[ \t]+[^\s#]")
+"""What ends a line or the name of an anchor in YAML 1.1 or 1.2 alone; a document that begins on its marker's line."""
+
 SLOW_SIZE = 200_000
-"""Characters of a document that is read by the parser of all YAML."""
+"""Characters of a document that is read by ruamel.yaml."""
 
 SLOW_VALUES = 10_000
 """Values in such a document."""
@@ -65,14 +69,44 @@ def read_yaml(text: str, name: str) -> Builder:
     _refuse_early(text, name)
     builder = Builder(name)
     try:
-        QuickReader(text, builder).read()
+        _Reader(builder).read(_quick_events(text))
         return builder
     except Stopped as stopped:
         return _read_slowly(text, name, stopped.place)
 
 
+class Stopped(Exception):
+    """libyaml does not read on.
+
+    Attributes:
+        place: where it stopped.
+    """
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
+
+
+def _quick_events(text: str) -> Iterator[Any]:
+    """The events of libyaml.
+
+    Raises:
+        Stopped: a fault, a character that YAML 1.1 reads in another way, or no libyaml here.
+    """
+    import yaml
+
+    odd = _ODD.search(text)
+    if odd is not None or not yaml.__with_libyaml__:
+        raise Stopped(_place_of(text, odd.start() if odd is not None else 0))
+    try:
+        yield from yaml.parse(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        raise Stopped(Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)) from None
+
+
 def _read_slowly(text: str, name: str, place: Place) -> Builder:
-    """What the quick reader stopped at, at this place, is for the parser of all YAML."""
+    """What libyaml stopped at, at this place, is for ruamel.yaml."""
     builder = Builder(name, SLOW_VALUES)
     try:
         _Reader(builder).read(_events(text[:SLOW_SIZE], name))
@@ -199,7 +233,7 @@ class _Reader:
 
     def scalar(self, event: Any, place: Place) -> None:
         text = _PAIR.sub(_one_character, event.value)
-        is_text = event.style is not None or str(event.tag or "") in ("!", _TEXT_TAG)
+        is_text = bool(event.style) or str(event.tag or "") in ("!", _TEXT_TAG)
         if not is_text or str(event.tag or "") not in ("!", _TEXT_TAG):
             self.refuse_tag(event, place)
         if self.builder.wants_key:
