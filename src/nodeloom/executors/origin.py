@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +13,7 @@ import msgspec
 
 from ..errors import DefinitionError
 from ..nodes.node import Node
+from ..nodes.registry import load_module
 
 __all__ = ["MAIN", "Origin", "home_module"]
 
@@ -140,20 +140,7 @@ def _main_module(origin: Origin) -> ModuleType:
 
 def _execute(origin: Origin, name: str) -> ModuleType:
     """A module made of its file, wherever that is."""
-    file = origin.file or ""
-    spec = importlib.util.spec_from_file_location(name, file, loader=SourceFileLoader(name, file))
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    if name == MAIN:
-        module.__spec__ = None
-        module.__package__ = origin.package
+    attributes: dict[str, Any] = {"__spec__": None, "__package__": origin.package} if name == MAIN else {}
     if origin.name is not None:
-        module.__dict__["__nodeloom_name__"] = origin.name  # as when it was found: its nodes' identifiers
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+        attributes["__nodeloom_name__"] = origin.name  # as when it was found: its nodes' identifiers
+    return load_module(name, origin.file or "", **attributes)

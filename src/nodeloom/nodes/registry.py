@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -19,7 +20,7 @@ from .describing import describe_type, matches
 from .function import FunctionNode
 from .node import Node
 
-__all__ = ["ENTRY_POINTS", "Registry"]
+__all__ = ["ENTRY_POINTS", "Registry", "load_module"]
 
 ENTRY_POINTS = "nodeloom.nodes"
 
@@ -192,11 +193,23 @@ def _import_file(file: Path) -> ModuleType:
     known = sys.modules.get(name)
     if known is not None:
         return known
-    spec = importlib.util.spec_from_file_location(name, file)
+    return load_module(name, str(file), __nodeloom_name__=file.stem)  # what its nodes' default identifiers begin with
+
+
+def load_module(name: str, file: str, **attributes: Any) -> ModuleType:
+    """A module made of its file, wherever that is; it is not kept when it cannot be executed.
+
+    Args:
+        name: what it is called. file: its path. **attributes: of the module, set before it is executed.
+
+    Raises:
+        ImportError: the file cannot be one. Whatever the module raises.
+    """
+    spec = importlib.util.spec_from_file_location(name, file, loader=SourceFileLoader(name, file))
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    module.__dict__["__nodeloom_name__"] = file.stem  # what its nodes' default identifiers begin with
+    vars(module).update(attributes)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
