@@ -58,7 +58,8 @@ def form_command(node: str, options: FormOptions) -> int:
         else:
             values, problems = _ask(session, given)
         hidden = {path for path, state in session.states.items() if not state.visible}
-        entry = entry_of(found.kind, found.name, session.form, values, hidden)
+        # Of values that do not fit there is no entry: they may not even have the shape of one.
+        entry = {} if problems else entry_of(found.kind, found.name, session.form, values, hidden)
         if options.json:
             _print(session, problems, id, entry)
     if problems:
