@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .implicit import close
     from .model.batch import Batch, BatchResult, Slot
     from .model.edge import EdgeCondition, Quorum, Route
+    from .model.mailbox import Mailbox, Supervision
     from .model.reducers import Reducer, add, append, extend, maximum, messages, minimum, union
     from .model.run import RunResult
     from .nodes.context import Context
@@ -73,6 +74,7 @@ __all__ = [
     "Graph",
     "GraphError",
     "Idempotency",
+    "Mailbox",
     "Node",
     "NodeloomError",
     "Option",
@@ -95,6 +97,7 @@ __all__ = [
     "Slot",
     "State",
     "StepFilter",
+    "Supervision",
     "Timeout",
     "add",
     "append",
@@ -129,6 +132,8 @@ _HOME_OF = {
     "EdgeCondition": "model.edge",
     "Quorum": "model.edge",
     "Route": "model.edge",
+    "Mailbox": "model.mailbox",
+    "Supervision": "model.mailbox",
     "Reducer": "model.reducers",
     "add": "model.reducers",
     "append": "model.reducers",

@@ -232,7 +232,7 @@ class Engine(Lifecycle):
         if ctx is not None and (outer := around.of(ctx)) is not None:
             step = ctx.step
         if around.stopping:
-            self._refuse(outer)
+            self._refuse(outer, ctx)
         return GraphRun(live, program.bound, program.metrics, around, outer, step)
 
     def _program(self, graph: Graph) -> Program:

@@ -161,7 +161,8 @@ def test_with_senders_and_receivers_that_leave_nothing_is_lost_or_doubled(size: 
                 await asyncio.sleep(0)
         for _ in range(10):
             await asyncio.sleep(0)
-        assert channel.depth <= size
+        left = sum(step == "cancel a receiver" for step in steps)
+        assert channel.depth <= size + left  # what was given to who left is back, whether or not there is room
         for each in receivers:
             each.cancel()
         ended = await asyncio.gather(*receivers, return_exceptions=True)

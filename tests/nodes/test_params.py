@@ -152,6 +152,7 @@ async def test_what_is_missing_at_a_step_names_what_exists() -> None:
 class Clocked(Node):
     class Params(Params):  # type: ignore[misc, unused-ignore]
         rate: int = 1
+        queue: int = 1
         id: str = "none"
         pool: str = "none"
         memory: int = 0
@@ -164,11 +165,11 @@ class Clocked(Node):
 async def test_a_field_of_a_reserved_name_is_given_by_params() -> None:
     made = Clocked(id="real", params={"id": "field", "pool": "p", "memory": 3, "rate": 5, "params": "deep"})
     assert made.id == "real"
-    assert await made() == {"id": "field", "pool": "p", "memory": 3, "rate": 5, "params": "deep"}
+    assert await made() == {"id": "field", "pool": "p", "memory": 3, "rate": 5, "queue": 1, "params": "deep"}
 
 
 async def test_a_field_named_like_a_later_word_may_be_given_by_name() -> None:
-    assert (await Clocked(rate=5)())["rate"] == 5
+    assert (await Clocked(queue=5)())["queue"] == 5
 
 
 async def test_params_are_not_shared_between_steps() -> None:

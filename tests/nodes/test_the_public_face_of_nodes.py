@@ -126,16 +126,7 @@ def test_a_nested_params_class_declares_the_model_too() -> None:
 
 @pytest.mark.parametrize(
     ("word", "value"),
-    [
-        ("rate", 30),
-        ("order", 1),
-        ("deadline", 1.0),
-        ("watchdog", 1.0),
-        ("on_miss", "warn"),
-        ("on_overrun", "skip"),
-        ("mailbox", None),
-        ("queue", None),
-    ],
+    [("queue", None)],
 )
 def test_a_word_whose_feature_is_not_here_yet_is_refused_with_the_reason(word: str, value: Any) -> None:
     with pytest.raises(DefinitionError, match=f"{word}= comes with .* this version does not have yet"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..model.mailbox import Overflow
 from ..model.message import Message
-from .channel import ACCEPTED, Channel, Overflow, Sent
+from .channel import ACCEPTED, Channel, Sent
 from .forwarding import ForwardingChannel
 from .memory import MemoryChannel
 from .several import Several

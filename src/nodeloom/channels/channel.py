@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from ..model.mailbox import Overflow
 from ..model.message import Message
 
 __all__ = ["ACCEPTED", "Channel", "Overflow", "Sent"]
-
-Overflow = Literal["block", "drop_oldest", "drop_newest", "reject"]
-"""What a full channel does with one message more: wait for room, drop its oldest, drop that one, or refuse it."""
 
 
 class Sent(NamedTuple):

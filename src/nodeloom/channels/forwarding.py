@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..errors import ChannelClosed, ChannelFull, DefinitionError
+from ..model.mailbox import Overflow
 from ..model.message import Message
-from .channel import ACCEPTED, Overflow, Sent
+from .channel import ACCEPTED, Sent
 from .memory import MemoryChannel
 
 __all__ = ["ForwardingChannel"]

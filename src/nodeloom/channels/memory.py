@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final, get_args
 
 from ..errors import ChannelClosed, ChannelFull, DefinitionError
+from ..model.mailbox import OVERFLOWS, Overflow
 from ..model.message import Message
-from .channel import ACCEPTED, Overflow, Sent
+from .channel import ACCEPTED, Sent
 
 __all__ = ["MemoryChannel"]
-
-OVERFLOWS: Final[tuple[str, ...]] = get_args(Overflow)
 
 Waiting = tuple[asyncio.Future[None], Message]
 """A sender who waits for room, and what it sends."""
@@ -179,7 +177,7 @@ class MemoryChannel:
         return message
 
     def _put_back(self, message: Message) -> None:
-        """Who was given it was cancelled before taking it: it is the next one again."""
+        """Who was given it was cancelled before taking it: it is the next again, even where that is one too many."""
         if not self._hand_over(message):
             self._lane(message.priority).appendleft(message)
             self._wake_watchers()

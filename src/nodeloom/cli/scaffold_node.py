@@ -6,7 +6,7 @@ import keyword
 import sys
 from pathlib import Path
 
-from ..nodes.node import in_words, snake_case
+from ..nodes.naming import in_words, snake_case
 from .report import UsageError
 
 __all__ = ["new_node_command"]

@@ -55,6 +55,7 @@ class Attempts:
         node: the definition. place: where it stands in the plan. plan: the compiled graph.
         services: the engine's. policies: those around it, where they are not the node's.
         names: what expressions may use besides those of every step, as an item's.
+        call: how `work` is called, where that is not the node's to say.
 
     Attributes:
         call: `work` itself, of a context. chain: the same with the node's policies around it.
@@ -89,6 +90,7 @@ class Attempts:
         *,
         policies: Sequence[Any] | None = None,
         names: tuple[str, ...] = (),
+        call: Call | None = None,
     ) -> None:
         self._node = node
         self._services = services
@@ -103,7 +105,7 @@ class Attempts:
         sent = None
         if self._sealed is not None and node.isolation == "process":
             sent = self._sealed.sent(services.secrets)
-        self.call = call_of(node, services, place.id, sent)
+        self.call = call or call_of(node, services, place.id, sent)
         # Whoever comes after a failure, be it another attempt or a node that handles the error, begins from before it.
         self._guarded = bool(node.policies or place.errors) if policies is None else bool(policies)
         self._own_params = bool(self._lent or self._form) or self._template is not None or type(node.params) is Values

@@ -35,7 +35,7 @@ from .run import (
 from .state import start_values
 from .values import Values, freeze, lend
 
-__all__ = ["advance", "error_info", "first_failure", "result_of", "start", "stop"]
+__all__ = ["advance", "error_info", "first_failure", "result_of", "start", "start_at", "stop"]
 
 
 def start(plan: Plan, run_id: str, inputs: Mapping[str, Any], *, notes: bool = False) -> Run:
@@ -58,6 +58,27 @@ def start(plan: Plan, run_id: str, inputs: Mapping[str, Any], *, notes: bool = F
         _send(run, branch, Arrival(index, number - count, branch.id, -1, given))
     _settle(plan, run)
     _end(run)
+    return run
+
+
+def start_at(
+    plan: Plan, run_id: str, inputs: Mapping[str, Any], node: int, *, state: Values | None = None, notes: bool = False
+) -> Run:
+    """A run that begins at one node, whether or not the graph does: a message that comes in there, or a tick of it.
+
+    Args:
+        plan: the compiled graph. run_id: what step ids derive from. inputs: the run's inputs, and the node's.
+        node: its index in the plan. state: what the flowing state begins as, where it is not the inputs.
+        notes: keep notes of what folding decides, for watchers.
+    """
+    given = freeze(inputs)
+    run = Run(run_id, given, notes=[] if notes else None)
+    run.tokens = run.next_branch = 1
+    begun = start_values(plan.state, given if state is None else state)
+    root = Branch(1, seed_of_run(run_id), state=begun, outputs=Values())
+    run.branches[1] = root
+    root.solo = is_solo(plan, run, root)
+    _ready(plan, run, root, plan.nodes[node], given)
     return run
 
 

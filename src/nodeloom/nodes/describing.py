@@ -7,7 +7,8 @@ from typing import Any
 
 from ..errors import DefinitionError
 from .host import policies
-from .node import Node, snake_case
+from .naming import snake_case
+from .node import Node
 
 __all__ = ["describe_type", "matches"]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, overload
 
 from ..errors import DefinitionError, ParamsError
-from .node import Node, in_words
+from .naming import in_words
+from .node import Node
 from .signature import read_signature
 
 __all__ = ["FunctionNode", "node"]

@@ -24,7 +24,8 @@ from .event import Event
 from .forms import check_params
 from .host import current_host, run_sync
 from .judged import OUTPUT_NAMES, PARAM_NAMES, node_problems, output_problems, port_problems, rendered_params
-from .node import Node, snake_case
+from .naming import snake_case
+from .node import Node
 from .wiring import Wire, as_wirable, rewire
 
 if TYPE_CHECKING:

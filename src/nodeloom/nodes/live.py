@@ -102,6 +102,7 @@ class Live:
         "config",
         "exceptions",
         "graph",
+        "home",
         "loop",
         "memories",
         "metadata",
@@ -125,6 +126,7 @@ class Live:
         self.metadata: Mapping[str, Any] = EMPTY
         self.config: Mapping[str, Any] = EMPTY
         self.runtime: Any = None
+        self.home: Any = None  # what lives on that this is part of: a system of actors, a clock
         self.trace_id: str | None = None
         self.parent_span_id: str | None = None
         self.exceptions: list[tuple[ErrorInfo, BaseException]] = []

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from ..errors import DefinitionError, FrozenDefinition
 from ..model.batch import Batch, spelt_twice
 from ..model.edge import EdgeCondition, Quorum
+from ..model.mailbox import Mailbox
 from ..model.masks import MASKS
 from ..model.plan import NodeSpec
 from ..model.values import Values
 from .by_itself import RunsByItself
 from .context import current_context, log_fields
 from .forms import HANDWRITTEN, HasForm, form_of_node, handwritten, is_handwritten
+from .naming import first_paragraph, in_words, module_name, snake_case
 from .settings import LATER, RESERVED, setting
 from .signature import Signature, read_signature
 from .wiring import Group, Pending, Wirable, Wire, as_wirable, connect, error_name
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .context import Context
 
-__all__ = ["LATER", "RESERVED", "Node", "in_words", "snake_case"]
+__all__ = ["LATER", "RESERVED", "Node"]
 
 Isolation = Literal["thread", "process", "inline"]
 _OWN = frozenset({"params", "id", "wires", "frozen", "given", "made_with"})
@@ -48,6 +48,11 @@ class Node(RunsByItself, HasForm, Wirable):
         pool: the engine's thread pool a plain `def work` runs on.
         policies: what is done around `work`, in any order: `[Retry(3), Timeout(10)]`.
         batch: its work is done for each of many items: `Batch(items="{{ outputs.scan.files }}", parallel=True)`.
+        mailbox: as an actor, how many messages wait for it, and what happens to one more: `Mailbox(100, "reject")`.
+        rate: under a clock, ticks a second. order: of nodes due at one instant, the lowest comes first.
+        deadline: seconds after it was due by which a tick is to be done. watchdog: seconds without a tick that is done.
+        on_miss: what is done when one of these is missed: `"warn"`, `"skip"`, `"safe_state"`, `"restart"`, `"stop"`.
+        on_overrun: what becomes of a tick that is due while the last one runs: `"skip"`, `"catch_up"`, `"coalesce"`.
         **values: the params by name. A text in them may hold `{{ expressions }}`.
 
     Raises:
@@ -75,6 +80,13 @@ class Node(RunsByItself, HasForm, Wirable):
     pool: str = "default"
     policies: tuple[Any, ...] = ()
     batch: Batch | None = None
+    mailbox: Mailbox | None = None
+    rate: float | None = None
+    order: int = 0
+    deadline: float | None = None
+    watchdog: float | None = None
+    on_miss: Literal["warn", "skip", "safe_state", "restart", "stop"] = "warn"
+    on_overrun: Literal["skip", "catch_up", "coalesce"] = "skip"
 
     params_model: ClassVar[type[pydantic.BaseModel] | None] = None
     signature: ClassVar[Signature | None] = None
@@ -84,11 +96,11 @@ class Node(RunsByItself, HasForm, Wirable):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if "identifier" not in cls.__dict__:
-            cls.identifier = f"{_module_name(cls)}.{cls.__qualname__}".replace(".<locals>", "")
+            cls.identifier = f"{module_name(cls)}.{cls.__qualname__}".replace(".<locals>", "")
         if "display_name" not in cls.__dict__:
             cls.display_name = in_words(cls.__name__)
         if "description" not in cls.__dict__:
-            cls.description = _first_paragraph(cls.__doc__)
+            cls.description = first_paragraph(cls.__doc__)
         cls._check_words()
         for word in RESERVED[1:]:
             if word in cls.__dict__:
@@ -337,30 +349,8 @@ def _is_version(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _module_name(cls: type) -> str:
-    """The module a class is in; of a file that a registry found in a folder, the file's name."""
-    found = getattr(sys.modules.get(cls.__module__), "__nodeloom_name__", None)
-    return found if isinstance(found, str) else cls.__module__
-
-
-def snake_case(name: str) -> str:
-    """`FetchPage` as `fetch_page`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"\W+", "_", words).strip("_").lower() or "node"
-
-
-def in_words(name: str) -> str:
-    """`FetchPage` as `Fetch page`."""
-    words = snake_case(name).replace("_", " ")
-    return words[:1].upper() + words[1:]
-
-
 async def _nothing() -> None:
     return None
-
-
-def _first_paragraph(doc: str | None) -> str:
-    return " ".join((doc or "").strip().split("\n\n")[0].split())
 
 
 def _made_anew(

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from ..errors import DefinitionError
 from ..model.batch import Batch
 from ..model.edge import Quorum
+from ..model.mailbox import Mailbox
 from .host import policies
 
-__all__ = ["LATER", "PARAM_NAMES", "RESERVED", "setting"]
+__all__ = ["LATER", "PARAM_NAMES", "RESERVED", "TICKING", "setting"]
 
 PARAM_NAMES = ("inputs", "state", "outputs", "run", "error")
 """What templates in the params of a node may name (semantics 12.1)."""
 
-RESERVED = ("id", "join", "routing", "isolation", "memory", "pool", "policies", "batch")
-LATER = {
-    **dict.fromkeys(("rate", "order", "deadline", "watchdog", "on_miss", "on_overrun"), "clocks"),
-    **dict.fromkeys(("mailbox", "queue"), "actors"),
-}
+TICKING = ("rate", "order", "deadline", "watchdog", "on_miss", "on_overrun")
+RESERVED = ("id", "join", "routing", "isolation", "memory", "pool", "policies", "batch", "mailbox", *TICKING)
+LATER = {"queue": "brokers"}
+ON_MISS = ("warn", "skip", "safe_state", "restart", "stop")
+ON_OVERRUN = ("skip", "catch_up", "coalesce")
 
 
 def setting(word: str, value: Any, whose: str) -> Any:
     """The value of a reserved word, checked, and as it is kept."""
     if word == "policies":
         return policies().check_policies(value, whose)
-    if word == "batch" and isinstance(value, Mapping):
-        return Batch.of(cast("Mapping[str, Any]", value))
+    if word in ("batch", "mailbox") and isinstance(value, Mapping):
+        kind = Batch if word == "batch" else Mailbox
+        return kind.of(cast("Mapping[str, Any]", value))
     problem = _CHECKS[word](value)
     if problem:
         raise DefinitionError(f"{word}={value!r} of {whose}: {problem}")
@@ -69,6 +72,27 @@ def _check_batch(value: Any) -> str | None:
     return None if fine else 'give a Batch, as Batch(items="{{ outputs.scan.files }}")'
 
 
+def _check_mailbox(value: Any) -> str | None:
+    return None if value is None or isinstance(value, Mailbox) else "give a Mailbox, as Mailbox(maxsize=100)"
+
+
+def _check_rate(value: Any) -> str | None:
+    return None if value is None or _above_zero(value) else "a rate is how many ticks a second there are, above 0"
+
+
+def _check_seconds(value: Any) -> str | None:
+    return None if value is None or _above_zero(value) else "give seconds, above 0"
+
+
+def _above_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _check_order(value: Any) -> str | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return None if whole else "a whole number; of nodes due at one instant the lowest comes first"
+
+
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "id": _check_id,
     "join": _check_join,
@@ -77,4 +101,11 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "memory": _check_memory,
     "pool": _check_pool,
     "batch": _check_batch,
+    "mailbox": _check_mailbox,
+    "rate": _check_rate,
+    "order": _check_order,
+    "deadline": _check_seconds,
+    "watchdog": _check_seconds,
+    "on_miss": _one_of(*ON_MISS),
+    "on_overrun": _one_of(*ON_OVERRUN),
 }

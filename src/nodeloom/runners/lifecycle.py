@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from ..errors import EngineClosed
 from ..nodes.context import Context, current_context
@@ -18,9 +18,21 @@ from .pausing import Pausable
 from .signals import UntilSignal
 from .under_way import UnderWay
 
-__all__ = ["Lifecycle", "maybe_await"]
+__all__ = ["Lifecycle", "Living", "maybe_await"]
 
 log = logging.getLogger("nodeloom.engine")
+
+
+class Living(Protocol):
+    """What lives on, unlike a run: a system of actors, a clock."""
+
+    async def end(self, grace: float) -> tuple[Left, ...]:
+        """Come to an end within these seconds; what was left."""
+        ...
+
+    def hasten(self) -> None:
+        """The grace is over."""
+        ...
 
 
 class Lifecycle:
@@ -35,12 +47,28 @@ class Lifecycle:
 
     def __init__(self, kept_runs: int) -> None:
         self._under_way = UnderWay(kept_runs)
+        self._living: dict[Living, None] = {}
         self._end: asyncio.Task[tuple[Left, ...]] | None = None
         self._closing = self.closed = False
 
-    def _refuse(self, outer: Pausable | None) -> None:
+    def live_on(self, living: Living) -> None:
+        """Know of what lives on while it is used, so that the end of this engine is its end too.
+
+        Raises:
+            EngineClosed: the engine is closed, or about to be.
+        """
+        if self._under_way.stopping:
+            raise EngineClosed("this engine is closed, or about to be; nothing new lives on it")
+        self._living[living] = None
+
+    def forget(self, living: Living) -> None:
+        """What lived on here has ended."""
+        self._living.pop(living, None)
+
+    def _refuse(self, outer: Pausable | None, ctx: Context | None) -> None:
         """Take no new run; while the engine stops, only what a step of this one needs to come to an end."""
-        if self._closing or outer is None:
+        needed = outer is not None or (ctx is not None and ctx.live.home in self._living)
+        if self._closing or not needed:
             raise EngineClosed("this engine is closed, or about to be; it takes no new runs")
 
     async def pause(self, run_id: str, *, within: float | None = None) -> Left | None:
@@ -134,6 +162,8 @@ class Lifecycle:
         """
         self._closing = self._under_way.stopping = True
         self._under_way.hasten()
+        for living in self._living:
+            living.hasten()
         await self._ended(0.0)
 
     def until_signal(self, *, grace: float = 10.0) -> UntilSignal:
@@ -163,13 +193,17 @@ class Lifecycle:
         return await run.rest(waiting, ctx.step)  # the step that asks for it has nothing else to do
 
     async def _close(self, grace: float) -> tuple[Left, ...]:
-        left = await self._under_way.stop(grace)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace
+        ended = await asyncio.gather(*[living.end(grace) for living in self._living])
+        left = [each for lefts in ended for each in lefts]
+        left += await self._under_way.stop(max(0.0, until - loop.time()) if ended else grace)
         self._closing = self.closed = True
         if grace > 0:
             for each in left:
                 log.warning("stopped before its end: %s", each)
         await self._let_go()
-        return left
+        return tuple(left)
 
     async def _let_go(self) -> None:
         """Let go of what the engine owns; nothing runs any more."""

@@ -13,7 +13,8 @@ from ...forms import NOTHING
 from ...nodes.documents.catalogue import Catalogue
 from ...nodes.documents.entries import is_id
 from ...nodes.documents.yaml_writing import dump_yaml
-from ...nodes.node import Node, snake_case
+from ...nodes.naming import snake_case
+from ...nodes.node import Node
 from ..inputs import read_inputs, read_pairs
 from ..options import FormOptions
 from ..output import write_json

@@ -12,7 +12,7 @@ from ...errors import DocumentError
 from ...nodes.documents.entries import is_id
 from ...nodes.documents.reading import read_text
 from ...nodes.documents.yaml_writing import dump_yaml
-from ...nodes.node import snake_case
+from ...nodes.naming import snake_case
 from ..report import UsageError, problem_lines
 
 __all__ = ["Destination"]

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ...errors import DocumentError, GraphError, Problem
 from ..graph import Graph, GraphNode
-from ..node import snake_case
+from ..naming import snake_case
 from ..registry import Registry
 from .catalogue import Catalogue
 from .edges import read_edges

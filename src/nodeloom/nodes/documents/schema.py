@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...model.mailbox import OVERFLOWS
 from ...model.reducers import NAMED
+from ..settings import ON_MISS, ON_OVERRUN
 from .heading import FORMAT, TYPES
 
 __all__ = ["document_schema"]
@@ -87,12 +89,31 @@ def _node() -> dict[str, Any]:
             "isolation": {"enum": ["thread", "inline"]},
             "memory": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]},
             "pool": {"type": "string", "minLength": 1},
+            "mailbox": _mailbox(),
+            **_ticking(),
             "batch": _batch(),
             "policies": {"type": "object", "description": "As {retry: 3, timeout: 10, rate_limit: {rate: 10}}."},
             "label": {"type": "string"},
         },
         "required": ["type"],
         "additionalProperties": False,
+    }
+
+
+def _mailbox() -> dict[str, Any]:
+    properties = {"maxsize": {"type": "integer", "minimum": 1}, "overflow": {"enum": [*OVERFLOWS]}}
+    return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
+
+
+def _ticking() -> dict[str, Any]:
+    seconds = {"type": ["number", "null"], "exclusiveMinimum": 0}
+    return {
+        "rate": {**seconds, "description": "Ticks a second, under a clock."},
+        "order": {"type": "integer"},
+        "deadline": {**seconds, "description": "Seconds after it was due by which a tick is to be done."},
+        "watchdog": {**seconds, "description": "Seconds without a tick that is done."},
+        "on_miss": {"enum": [*ON_MISS]},
+        "on_overrun": {"enum": [*ON_OVERRUN]},
     }
 
 
