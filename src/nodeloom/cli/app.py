@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from .. import __version__
-from .options import FormOptions, RunOptions
+from .options import FormOptions, RunOptions, TopOptions
 from .report import BROKEN_PIPE, FAILED, INTERRUPTED, WRONG, author_place, fail, show_traceback, trouble_of, usage_of
 
 __all__ = ["app", "invoke"]
@@ -138,6 +138,19 @@ def demo(
     from nodeloom.demo import run_demo
 
     return run_demo(out, quiet)
+
+
+@app.command(name="top", help_epilogue="")
+def top(
+    pid: Annotated[int | None, Parameter(help="Which process; needed where several can be seen.")] = None,
+    /,
+    *,
+    options: TopOptions | None = None,
+) -> int:
+    """Watch the actors and clocks of a process: how busy, how fast, how well each node is. Ctrl-C leaves it."""
+    from .top.command import top_command
+
+    return top_command(pid, options or TopOptions())
 
 
 secrets = App(name="secrets", help="Keep secrets in an encrypted file; values are never shown.", help_epilogue="")

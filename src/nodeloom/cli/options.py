@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-__all__ = ["FormOptions", "RunOptions"]
+__all__ = ["FormOptions", "RunOptions", "TopOptions"]
 
 INPUT = """One input; may be repeated. VALUE is read as JSON where it is valid JSON (n=3, tags='["a", "b"]'), else as \
 text."""
@@ -89,3 +89,22 @@ class FormOptions:
         bool,
         Parameter(help="Ask nothing: the fields, what is known of each, and all problems as JSON on standard output."),
     ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TopOptions:
+    """How to look at a process; each attribute is an option of the command."""
+
+    sort: Annotated[
+        Literal["worst", "busy", "slow", "name"],
+        Parameter(help="Which nodes come first: worst (what is not well; the usual), busy, slow, or by name."),
+    ] = "worst"
+    limit: Annotated[
+        int | None, Parameter(metavar="N", help="How many nodes of each system to show; as many as fit, by default.")
+    ] = None
+    every: Annotated[float, Parameter(metavar="SECONDS", help="How often to look; 1 by default.")] = 1.0
+    count: Annotated[int | None, Parameter(metavar="N", help="How often to look in all; until it ends by default.")] = (
+        None
+    )
+    json: Annotated[bool, Parameter(help="Each reading as a line of JSON on standard output.")] = False
