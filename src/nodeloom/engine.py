@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .errors import NodeloomError
+from .executors.memories import Memories
 from .executors.metrics import AllMetrics, Metrics
+from .executors.started import Started, call_at_end
 from .model.advance import start
 from .model.batch import Batch, BatchResult
 from .model.run import RunResult
@@ -22,7 +23,6 @@ from .nodes.form_context import FormContext
 from .nodes.given import as_mapping, read_only
 from .nodes.graph import Graph
 from .nodes.latest import Latest
-from .nodes.memory import Parted
 from .nodes.node import Node
 from .resources.background import Background
 from .resources.given import check_engine, folders
@@ -35,7 +35,7 @@ from .runners.batch_run import Each
 from .runners.graph import GraphRun, checked
 from .runners.handle import RunHandle
 from .runners.left import Left
-from .runners.lifecycle import Lifecycle, maybe_await
+from .runners.lifecycle import Lifecycle
 from .runners.program import Program
 from .stores.shared import MemoryShared
 
@@ -50,7 +50,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 SINGLE_NODES = 256
 """Of how many nodes called by themselves an engine keeps the program."""
-log = logging.getLogger("nodeloom.engine")
 
 
 class Engine(Lifecycle):
@@ -105,11 +104,10 @@ class Engine(Lifecycle):
         self._limits = limits
         self._asker: Asker | None = None
         self._metrics = AllMetrics()
-        self._memories: dict[tuple[str, str, str], dict[str, Any]] = {}
-        self._locks: weakref.WeakValueDictionary[tuple[Any, ...], asyncio.Lock] = weakref.WeakValueDictionary()
+        self._memories = Memories()
         self._programs: weakref.WeakKeyDictionary[Graph, Program] = weakref.WeakKeyDictionary()
         self._single: dict[tuple[Node, Batch | None], tuple[Any, Graph, Program]] = {}
-        self._started: dict[Node, asyncio.Task[None]] = {}
+        self._started = Started()
 
     # --- running
 
@@ -330,60 +328,36 @@ class Engine(Lifecycle):
 
     def memory_of(self, live: Live, node: Node) -> tuple[MutableMapping[str, Any], asyncio.Lock]:
         """A node's memory, and the lock that makes its steps go one at a time."""
-        graph = live.graph.name if live.graph is not None else ""
-        keeps = isinstance(node.memory, tuple)
-        scope: tuple[Any, ...] = (graph, node.identifier, node.id) if keeps else (live.run.id, node.id)
-        memories = live.memories = live.memories if live.memories is not None else {}
-        kept: MutableMapping[str, Any] = memories.setdefault(node.id, {})
-        if isinstance(node.memory, tuple):
-            kept = Parted(
-                node.memory, self._memories.setdefault((graph, node.identifier, node.id), {}), memories[node.id]
-            )
-        lock = self._locks.get(scope)
-        if lock is None:
-            lock = self._locks[scope] = asyncio.Lock()
-        return kept, lock
+        return self._memories.of(live, node)
 
     def reset_memory(self, graph: Graph | str, node_id: str) -> None:
         """Forget what a node with `memory=[keys]` keeps between runs."""
-        name = graph if isinstance(graph, str) else graph.name
-        for kept in [kept for kept in self._memories if (kept[0], kept[2]) == (name, node_id)]:
-            del self._memories[kept]
+        self._memories.reset(graph if isinstance(graph, str) else graph.name, node_id)
 
     def is_started(self, node: Node) -> bool:
         """Whether the node's `on_start` has been called here, and is done."""
-        task = self._started.get(node)
-        return task is not None and task.done() and not task.cancelled() and task.exception() is None
+        return node in self._started
 
     async def start_node(self, node: Node, ctx: Context) -> None:
         """Call the node's `on_start`, once for all the steps that wait for it; after a failure, again."""
-        task = self._started.get(node)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._started[node] = asyncio.create_task(maybe_await(node.on_start(ctx)))
-            task.add_done_callback(_seen)
-        await asyncio.shield(task)
+        await self._started.start(node, ctx)
+
+    async def restart_node(self, node: Node, ctx: Context) -> None:
+        """Call the node's `on_stop`, if it was started, and `on_start` again."""
+        await self._started.stop(node)
+        await self._started.start(node, ctx)
 
     # --- ending
 
     async def _let_go(self) -> None:
         await self._background.close()
-        for node, task in list(self._started.items()):
-            task.cancel()  # of an on_start that nobody waits for any more
-            await asyncio.wait({task})
-            if self.is_started(node):
-                await self._call_at_end(node.on_stop, f"on_stop of node {node.id}")
+        await self._started.stop_all()
         await self._resources.close()
-        for held in (self._programs, self._single, self._started):
-            held.clear()
+        self._programs.clear()
+        self._single.clear()
         if self._limits is not None:
-            await self._call_at_end(self._limits.close, "letting go of the limits")
+            await call_at_end(self._limits.close, "letting go of the limits")
         await self._pools.close()
-
-    async def _call_at_end(self, end: Callable[[], Any], what: str) -> None:
-        try:
-            await maybe_await(end())
-        except Exception:  # one failing end must not keep the others from being called
-            log.exception("%s failed", what)
 
 
 async def _driven(run: GraphRun, live: Live, name: str, check: bool) -> RunResult:

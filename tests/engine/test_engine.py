@@ -520,6 +520,7 @@ async def test_a_graph_may_go_while_its_engine_stays() -> None:
         graph = Graph([double.copy(), blocking.copy()])
         await engine.run(graph)
         _ = [event async for event in engine.stream(graph)]
+        await engine.offload(int)  # the thread has something else to hold
         gone: list[Any] = [weakref.ref(graph), *(weakref.ref(each) for each in graph.nodes.values())]
         del graph
         gc.collect()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from ..errors import EngineClosed
 from ..nodes.context import Context, current_context
@@ -20,7 +19,7 @@ from .seen import Seen
 from .signals import UntilSignal
 from .under_way import UnderWay
 
-__all__ = ["Lifecycle", "Living", "maybe_await"]
+__all__ = ["Lifecycle", "Living"]
 
 log = logging.getLogger("nodeloom.engine")
 
@@ -240,9 +239,3 @@ def _seen(task: asyncio.Task[tuple[Left, ...]]) -> None:
     """Who asked for the end may have left: a failure is not 'never retrieved' then."""
     if not task.cancelled():
         task.exception()
-
-
-async def maybe_await(value: Any) -> None:
-    """Await what is to be awaited, as what a hook gave may be."""
-    if inspect.isawaitable(value):
-        await value
