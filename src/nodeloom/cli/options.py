@@ -54,8 +54,32 @@ class RunOptions:
     ] = None
     kind: Annotated[
         str,
-        Parameter(name="--as", metavar="KIND", help="How to run it: graph. (Actors, clocks and batches come later.)"),
+        Parameter(
+            name="--as",
+            metavar="KIND",
+            help="How to run it: as a graph, once (the usual); as actors, with a message for each line of JSON; or by "
+            "tick, at the rates that its nodes have.",
+        ),
     ] = "graph"
+    messages: Annotated[
+        Path | None,
+        Parameter(metavar="FILE", allow_leading_hyphen=True, help="Actors: the messages; standard input by default."),
+    ] = None
+    outputs: Annotated[
+        list[str] | None,
+        Parameter(
+            metavar="NODE",
+            help="Actors: whose outputs go to standard output; may be repeated. Those that nothing follows by default.",
+        ),
+    ] = None
+    strict: Annotated[bool, Parameter(help="Actors: stop at the first line that is no message.")] = False
+    left: Annotated[
+        Path | None,
+        Parameter(metavar="FILE", help="Actors: where to add what was left undone; standard error by default."),
+    ] = None
+    duration: Annotated[
+        float | None, Parameter(metavar="SECONDS", help="By tick: for how long; until a signal comes by default.")
+    ] = None
 
 
 @Parameter(name="*")

@@ -26,7 +26,7 @@ MOST: Final = 1_000
 MOST_VIEWS: Final = 50
 LONGEST_NAME, LONGEST_REASON = 200, 300
 
-_ILL: Final = {"restarting": 2, "stopped": 2, "paused": 1}
+_ILL: Final = {"restarting": 2, "paused": 1}
 _ILL_HEALTH: Final = {"hung": 4, "failing": 3, "safe_state": 3, "stopped": 3, "late": 2}
 _ADDED_UP: Final = {
     "actors": ("depth", "processed", "failed", "rate_in", "rate_out", "restarts", "dead_letters", "dropped"),
@@ -42,7 +42,9 @@ class Watched(Protocol):
     def name(self) -> str: ...
 
     @property
-    def kind(self) -> Kind: ...
+    def kind(self) -> str:
+        """Either `actors` or `clock`."""
+        ...
 
     def stats(self) -> Mapping[str, ActorStats] | Mapping[str, TickStats]:
         """How each node is doing now, by its id."""
@@ -109,7 +111,8 @@ def read(living: Iterable[Watched], ask: Ask | None = None) -> Reading:
 
 def view_of(watched: Watched, ask: Ask) -> View:
     """Look at one system or clock."""
-    name, kind = shortened(watched.name, LONGEST_NAME), watched.kind
+    name = shortened(watched.name, LONGEST_NAME)
+    kind: Kind = "clock" if watched.kind == "clock" else "actors"
     found: list[Any] = [*watched.stats().values()]
     totals = {word: sum(getattr(each, word) for each in found) for word in _ADDED_UP[kind]}
     first = ranked(found, ask.sort)[: ask.limit]
@@ -142,7 +145,8 @@ def _worst(stats: ActorStats | TickStats) -> tuple[float, ...]:
     """What is ill, then what has been, then what has most to do; roughly, so that lines do not dance."""
     if isinstance(stats, ActorStats):
         full = stats.maxsize > 0 and stats.depth >= stats.maxsize
-        ill = max(_ILL.get(stats.state, 0), 2 * full)
+        stopped = stats.state == "stopped" and stats.failed > 0  # alone, not when all have come to their end
+        ill = max(_ILL.get(stats.state, 0), 2 * full, 3 * stopped)
         been = stats.failed + stats.dead_letters + stats.dropped + stats.restarts
         return -ill, -_roughly(been), -_roughly(stats.depth), -_roughly(stats.rate_in + stats.rate_out)
     been = stats.misses + stats.overruns + stats.expired + stats.blocked + stats.failures

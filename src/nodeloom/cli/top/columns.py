@@ -98,11 +98,13 @@ def _trouble(word: str, style: str) -> Callable[[Any], Cell]:
 
 # --- actors
 
-_STATES = {"restarting": "yellow", "stopped": "yellow", "paused": "", "processing": "", "idle": "dim"}
+_STATES = {"restarting": "yellow", "paused": "", "processing": "", "idle": "dim"}
 
 
 def _state(stats: ActorStats) -> Cell:
-    return Cell(stats.state, _STATES[stats.state])
+    """Where all have come to their end nothing is wrong; one that failed was stopped for that."""
+    stopped = "red" if stats.failed else "dim"
+    return Cell(stats.state, _STATES.get(stats.state, stopped))
 
 
 def _fullness(stats: ActorStats) -> str:
