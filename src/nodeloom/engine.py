@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .forms.asking import Asker
     from .policies.policy import Limits
     from .resources.processes import ProcessPool
+    from .runners.actors import ActorSystem
 
 __all__ = ["Engine", "Left", "RunHandle"]
 
@@ -195,6 +196,12 @@ class Engine(Lifecycle):
             raise live.exceptions[0][1]
         return checked(result, live, program.plan.name).output
 
+    def actors(self, graph: Graph, **options: Any) -> ActorSystem:
+        """The nodes of a graph as actors, each with a mailbox; see `Graph.actors`."""
+        from .runners.actors import ActorSystem
+
+        return ActorSystem(graph, self, **options)
+
     async def run_inner(self, graph: Graph, inputs: Mapping[str, Any], ctx: Context) -> Values:
         """Run a graph as part of a step (semantics 2.7)."""
         given, outer = graph.check_inputs(inputs), ctx.live
@@ -346,6 +353,10 @@ class Engine(Lifecycle):
         """Call the node's `on_stop`, if it was started, and `on_start` again."""
         await self._started.stop(node)
         await self._started.start(node, ctx)
+
+    async def stop_node(self, node: Node) -> None:
+        """Call the node's `on_stop`, if it was started; its next step starts it again."""
+        await self._started.stop(node)
 
     # --- ending
 

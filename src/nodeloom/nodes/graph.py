@@ -22,7 +22,7 @@ from .declared import checked_inputs, state_schema
 from .drawing import mermaid
 from .event import Event
 from .forms import check_params
-from .host import current_host, run_sync
+from .host import Actors, current_host, run_sync
 from .judged import OUTPUT_NAMES, PARAM_NAMES, node_problems, output_problems, port_problems, rendered_params
 from .naming import snake_case
 from .node import Node
@@ -194,6 +194,19 @@ class Graph:
         A run that fails ends with `run_failed`, whose data holds the `error`. Leaving the loop cancels the run.
         """
         return current_host().stream(self, inputs, **options)
+
+    def actors(self, **options: Any) -> Actors:
+        """The nodes of this graph as actors, each with a mailbox: `async with graph.actors() as system: ...`.
+
+        Args:
+            **options: `mailbox`, of actors whose nodes do not say; `supervision`, of all or by node id; `kept`, how
+                many dead letters are; `grace`, seconds that what is under way has at the end; `metadata`, `config`,
+                `watch`, as of a run.
+
+        Returns:
+            The system, to `tell`, `ask`, `pause`, `drain`, `stop` and look at; see `ActorSystem`.
+        """
+        return current_host().actors(self, **options)
 
     def as_node(self, *, id: str | None = None, **settings: Any) -> GraphNode:
         """The graph as a node of another: its inputs are the step's, its output is the graph's.

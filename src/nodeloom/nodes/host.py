@@ -7,7 +7,7 @@ is for policies to say. Both announce themselves here when nodeloom is imported,
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ..errors import NodeloomError, Problem
 from ..model.batch import BatchResult
@@ -18,7 +18,7 @@ from .event import Event
 if TYPE_CHECKING:
     from ..forms.asking import Asker
 
-__all__ = ["Host", "Policies", "announce", "current_host", "policies", "run_sync"]
+__all__ = ["Actors", "Host", "Policies", "announce", "current_host", "policies", "run_sync"]
 
 
 class Host(Protocol):
@@ -37,7 +37,41 @@ class Host(Protocol):
     def map(self) -> Callable[..., Awaitable[BatchResult]]: ...
 
     @property
+    def actors(self) -> Callable[..., Actors]: ...
+
+    @property
     def asker(self) -> Asker: ...
+
+
+class Actors(Protocol):
+    """A system of actors, as definitions know it; see `runners.actors.ActorSystem`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def dead_letters(self) -> Any: ...
+    @property
+    def left(self) -> tuple[Any, ...]: ...
+    def __getitem__(self, node: Any, /) -> Any: ...
+    @property
+    def tell(self) -> Callable[..., Awaitable[Any]]: ...
+    @property
+    def ask(self) -> Callable[..., Awaitable[Values]]: ...
+    @property
+    def send(self) -> Callable[..., Awaitable[None]]: ...
+    @property
+    def pause(self) -> Callable[..., Awaitable[tuple[str, ...]]]: ...
+    @property
+    def resume(self) -> Callable[..., Awaitable[None]]: ...
+    @property
+    def drain(self) -> Callable[..., Awaitable[tuple[Any, ...]]]: ...
+    @property
+    def stop(self) -> Callable[..., Awaitable[tuple[Any, ...]]]: ...
+    def stats(self) -> dict[str, Any]: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, kind: Any, error: Any, trace: Any, /) -> None: ...
 
 
 class Policies(Protocol):

@@ -103,6 +103,7 @@ class Live:
         "exceptions",
         "graph",
         "home",
+        "keeps_caught",
         "loop",
         "memories",
         "metadata",
@@ -115,6 +116,7 @@ class Live:
         "stopped",
         "thread",
         "trace_id",
+        "walk",
         "watch",
     )
 
@@ -126,12 +128,14 @@ class Live:
         self.metadata: Mapping[str, Any] = EMPTY
         self.config: Mapping[str, Any] = EMPTY
         self.runtime: Any = None
+        self.keeps_caught = False  # exceptions that an edge caught are wanted too
         self.home: Any = None  # what lives on that this is part of: a system of actors, a clock
         self.trace_id: str | None = None
         self.parent_span_id: str | None = None
         self.exceptions: list[tuple[ErrorInfo, BaseException]] = []
         self.memories: dict[str, dict[str, Any]] | None = None
         self.watch: Callable[[Event], None] | None = None
+        self.walk: Any = None  # what the contexts of its steps have in common, where no step has one of its own
         self.seq = 0
         self.stopped = False
         self.loop: asyncio.AbstractEventLoop | None = None
