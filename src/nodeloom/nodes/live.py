@@ -107,6 +107,7 @@ class Live:
         "loop",
         "memories",
         "metadata",
+        "on_read",
         "parent_span_id",
         "plan",
         "run",
@@ -129,6 +130,7 @@ class Live:
         self.config: Mapping[str, Any] = EMPTY
         self.runtime: Any = None
         self.keeps_caught = False  # exceptions that an edge caught are wanted too
+        self.on_read: Callable[[float], None] | None = None  # is told how old what a step has read is
         self.home: Any = None  # what lives on that this is part of: a system of actors, a clock
         self.trace_id: str | None = None
         self.parent_span_id: str | None = None
