@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import gc
 import logging
+import math
 import signal
 import sys
 from collections.abc import Mapping
@@ -54,12 +55,12 @@ def run_command(text: str, options: RunOptions) -> int:
             graph = _bounded(load_graph(target), options.max_steps)
             if options.kind == "graph":
                 graph.check_inputs(inputs)
+            with logging_to_stderr(quiet=options.quiet, verbose=options.verbose):
+                return _run(graph, inputs, options, output)
         except GraphError as error:
             return fail(problems_paragraph(error, text), WRONG, error)
         except ParamsError as error:
             return fail(inputs_problem(error, text), WRONG, error)
-        with logging_to_stderr(quiet=options.quiet, verbose=options.verbose):
-            return _run(graph, inputs, options, output)
 
 
 def _run(graph: Graph, inputs: Mapping[str, Any], options: RunOptions, output: TextIO) -> int:
@@ -67,6 +68,10 @@ def _run(graph: Graph, inputs: Mapping[str, Any], options: RunOptions, output: T
         from .living.actors import run_actors
 
         return run_actors(graph, options, output)
+    if options.kind == "tick":
+        from .living.clocks import run_clock
+
+        return run_clock(graph, inputs, options, output)
     return asyncio.run(Command(graph, inputs, options, output).run())
 
 
@@ -76,6 +81,8 @@ def _check(options: RunOptions) -> None:
     for word, kinds in ONLY_OF.items():
         if getattr(options, word) and options.kind not in kinds:
             raise UsageError(f"--{word.replace('_', '-')} means nothing --as {options.kind}; it is for {kinds[0]}")
+    if options.duration is not None and not 0 < options.duration < math.inf:
+        raise UsageError(f"--duration {options.duration:g}: give seconds, above 0")
     if options.max_steps is not None and options.max_steps < 1:
         raise UsageError(f"--max-steps {options.max_steps}: give a whole number from 1")
     if not options.grace >= 0:

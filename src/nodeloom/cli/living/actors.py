@@ -121,13 +121,12 @@ class ActorCommand:
     # --- what it is told, and tells
 
     def _observe(self, system: ActorSystem) -> None:
-        if self._options.json:
-            return
         for node in self._outputs:
             system[node].add_observer(partial(self._write_outputs, node))
 
     def _write_outputs(self, node: str, outputs: Values) -> None:
-        self._write({"node": node, "outputs": outputs})
+        kind = {"type": "output"} if self._options.json else {}
+        self._write({**kind, "node": node, "outputs": outputs})
 
     def _tell_event(self, event: Event) -> None:
         self._write({key: value for key, value in msgspec.structs.asdict(event).items() if value is not None})
@@ -153,6 +152,7 @@ class ActorCommand:
         wait = f", which may take up to {seconds_text(self._grace)}" if self._grace else ""
         hint = "; Ctrl-C again ends at once" if number == signal.SIGINT else ""
         print(f"nodeloom: stopping: {self._graph.name} ends what it has{wait}{hint}", file=sys.stderr, flush=True)
+        self._intake.close()
         self._stopping.set()
 
     # --- the end
@@ -209,10 +209,10 @@ def _write_all(left: list[dict[str, Any] | bytes], file: TextIO) -> None:
 
 
 def _summary(system: ActorSystem, intake: Intake, left: int, seconds: float) -> str:
-    dead = system.dead_letters.total
+    dead, steps = system.dead_letters.total, sum(actor.processed for actor in system.actors)
     parts = [
         f"{intake.sent:,} message{'s' * (intake.sent != 1)} in {seconds_text(seconds)}",
-        f"{sum(actor.processed for actor in system.actors):,} steps",
+        f"{steps:,} step{'s' * (steps != 1)}",
         f"{dead:,} dead letter{'s' * (dead != 1)}" if dead else "",
         f"{intake.bad:,} bad line{'s' * (intake.bad != 1)}" if intake.bad else "",
         f"{left:,} left",

@@ -169,5 +169,7 @@ TICKS: tuple[Column[TickStats], ...] = (
     Column("OVERRUNS", 7, _trouble("overruns", "yellow"), trouble=True),
     Column("WATCHDOG", 8, _trouble("expired", "red"), trouble=True),
     Column("BLOCKED", 9, _trouble("blocked", "red"), trouble=True),
+    Column("RESTARTS", 13, _trouble("restarts", "yellow"), trouble=True),
+    Column("LOST", 14, _trouble("lost", "yellow"), trouble=True),
     Column("AGE", 12, _span("data_age"), trouble=True),
 )

@@ -20,6 +20,8 @@ _OF_TICKS = {
     "overruns": "overruns",
     "expired": "watchdog",
     "blocked": "blocked",
+    "restarts": "restarts",
+    "lost": "lost",
 }
 
 

@@ -87,7 +87,7 @@ class Ticking:
         self.stuck: set[Tick] = set()
         self.limits = Limits(self.agenda, self)
         self._following = Following(graph, self.bound, {each.index: each for each in self.tickers.values()}, self)
-        self._still = self.live_of(start_at(graph.plan, settings.name, {}, 0))
+        self._still = self.live_of(start_at(graph.plan, settings.name, EMPTY, 0))
         self.driver = self._made_driver()
         self.now: Callable[[], float] = self.driver.now
 
