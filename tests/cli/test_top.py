@@ -61,7 +61,7 @@ def test_at_140_columns_every_figure_is_there():
     assert titles[-5:] == ["DONE", "FAILED", "RESTARTS", "DEAD", "DROPPED"]
     assert lines[4].split()[:4] == ["pack", "idle", "━━━━━─", "850/1,000"]
     assert lines[5].endswith("{'order': 7}")
-    assert [*lines[7].split()[-3:], len(lines[7].split())] == ["WATCHDOG", "BLOCKED", "AGE", 14]
+    assert [*lines[7].split()[-3:], len(lines[7].split())] == ["RESTARTS", "LOST", "AGE", 16]
 
 
 def test_numbers_are_aligned_with_their_titles():
@@ -373,3 +373,17 @@ def test_on_a_terminal_the_tables_move_in_place(project, live, session, width):
     assert sum(line.startswith("NODE") for line in lines) >= 4
     assert "\x1b[1A" in sent
     assert sent.rindex("\x1b[?25h") > sent.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_the_demos_living_part_is_shown_in_the_tables(project, width):
+    code, _, sent = on_terminal(
+        project, "demo", "--live", "0.7", "--out", "week.html", width=width, height=40, out=True
+    )
+    assert code == 0
+    living = sent[sent.index("The same nodes, living") :]
+    lines = ESCAPE.sub("", living.replace("\x1b[1A", "\n")).replace("\r", "\n").splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum(line.startswith("actors stations") for line in lines) >= 2
+    assert sum(line.startswith("replay ") for line in lines) >= 2
+    assert "1,679 sent, 1,679 processed, 0 left, 0 dead letters · nothing lost" in living

@@ -207,10 +207,11 @@ def test_the_order_is_the_one_that_was_asked_for() -> None:
         ActorStats("slow", latency_p99=3.0),
         ActorStats("full", depth=10, maxsize=10),
     ]
-    assert [each.node for each in ranked(nodes, "worst")] == ["full", "busy", "calm", "slow"]
-    assert ranked(nodes, "busy")[0].node == "busy"
-    assert ranked(nodes, "slow")[0].node == "slow"
-    assert [each.node for each in ranked(nodes, "name")] == ["busy", "calm", "full", "slow"]
+    assert [each.node for each in ranked(nodes, "worst", 3)] == ["full", "busy", "calm", "slow"]
+    assert [each.node for each in ranked(nodes, "worst", 4)] == ["full", "calm", "busy", "slow"]
+    assert ranked(nodes, "busy", 4)[0].node == "busy"
+    assert ranked(nodes, "slow", 4)[0].node == "slow"
+    assert [each.node for each in ranked(nodes, "name", 4)] == ["busy", "calm", "full", "slow"]
 
 
 def test_a_hung_node_stands_before_one_that_has_missed_much() -> None:
@@ -219,13 +220,14 @@ def test_a_hung_node_stands_before_one_that_has_missed_much() -> None:
         TickStats("late", misses=900, health="late"),
         TickStats("gone", health="hung"),
     ]
-    assert [each.node for each in ranked(nodes, "worst")] == ["gone", "late", "fine"]
-    assert ranked([TickStats("slow", 10.0, 5.0), TickStats("quick", 10.0, 9.0)], "busy")[0].node == "quick"
+    assert [each.node for each in ranked(nodes, "worst", 9)] == ["gone", "late", "fine"]
+    assert ranked([TickStats("slow", 10.0, 5.0), TickStats("quick", 10.0, 9.0)], "busy", 9)[0].node == "quick"
 
 
 def test_small_differences_do_not_make_lines_dance() -> None:
-    first = [ActorStats("a", rate_in=10.1), ActorStats("b", rate_in=10.9)]
-    assert [each.node for each in ranked(first, "worst")] == ["a", "b"]
+    alike = [ActorStats("a", rate_in=10.1), ActorStats("b", rate_in=10.9)]
+    assert [each.node for each in ranked(alike, "worst", 1)] == ["a", "b"]
+    assert [each.node for each in ranked([*alike, ActorStats("c", rate_in=99)], "worst", 1)] == ["c", "a", "b"]
 
 
 def test_what_is_told_of_an_input_is_short_and_holds_no_secret() -> None:

@@ -128,16 +128,18 @@ def demo(
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], metavar="PATH")] = None,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"])] = False,
+    live: Annotated[float, Parameter(metavar="SECONDS")] = 10.0,
 ) -> int:
-    """Run a workflow worth watching, on this machine alone.
+    """Run a workflow worth watching, on this machine alone; then its nodes as they live, by the clock and as actors.
 
     Args:
         out: Where to keep what it makes: a folder, or a file that ends in .html.
-        quiet: Show no progress.
+        quiet: Show no progress, and nothing that lives.
+        live: For how long its nodes live; 10 by default, 0 for not at all.
     """
-    from nodeloom.demo import run_demo
+    from .demo import demo_command
 
-    return run_demo(out, quiet)
+    return demo_command(out, quiet, live)
 
 
 @app.command(name="top", help_epilogue="")

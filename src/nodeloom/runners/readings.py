@@ -115,7 +115,7 @@ def view_of(watched: Watched, ask: Ask) -> View:
     kind: Kind = "clock" if watched.kind == "clock" else "actors"
     found: list[Any] = [*watched.stats().values()]
     totals = {word: sum(getattr(each, word) for each in found) for word in _ADDED_UP[kind]}
-    first = ranked(found, ask.sort)[: ask.limit]
+    first = ranked(found, ask.sort, ask.limit)[: ask.limit]
     if kind == "actors":
         return View(name, kind, len(found), totals, actors=tuple(map(_actor_told, first)))
     return View(name, kind, len(found), totals, ticks=tuple(map(_tick_told, first)))
@@ -135,26 +135,36 @@ def _tick_told(stats: TickStats) -> TickStats:
 # --- which nodes come first
 
 
-def ranked(stats: Sequence[Stats], sort: Sort) -> list[Stats]:
-    """The nodes in an order; those that are alike in it stay as they are."""
-    keys = {"worst": _worst, "busy": _busy, "slow": _slow, "name": lambda each: each.node}
+def ranked(stats: Sequence[Stats], sort: Sort, room: int) -> list[Stats]:
+    """The nodes in an order; those that are alike in it stay as they are.
+
+    Args:
+        stats, sort: of the nodes. room: for how many; where it is enough for all, those that are well stay in place.
+    """
+    worst = _worst if len(stats) <= room else _worst_or_busiest
+    keys = {"worst": worst, "busy": _busy, "slow": _slow, "name": lambda each: each.node}
     return sorted(stats, key=keys[sort])
 
 
 def _worst(stats: ActorStats | TickStats) -> tuple[float, ...]:
-    """What is ill, then what has been, then what has most to do; roughly, so that lines do not dance."""
+    """What is ill, then what has been; roughly, so that lines do not dance."""
     if isinstance(stats, ActorStats):
         full = stats.maxsize > 0 and stats.depth >= stats.maxsize
         stopped = stats.state == "stopped" and stats.failed > 0  # alone, not when all have come to their end
-        ill = max(_ILL.get(stats.state, 0), 2 * full, 3 * stopped)
         been = stats.failed + stats.dead_letters + stats.dropped + stats.restarts
-        return -ill, -_roughly(been), -_roughly(stats.depth), -_roughly(stats.rate_in + stats.rate_out)
+        return -max(_ILL.get(stats.state, 0), 2 * full, 3 * stopped), -_roughly(been)
     been = stats.misses + stats.overruns + stats.expired + stats.blocked + stats.failures
-    return -_ILL_HEALTH.get(stats.health, 0), -_roughly(been), -_roughly(stats.expected - stats.ticks)
+    return -_ILL_HEALTH.get(stats.health, 0), -_roughly(been)
+
+
+def _worst_or_busiest(stats: ActorStats | TickStats) -> tuple[float, ...]:
+    if isinstance(stats, ActorStats):
+        return *_worst(stats), -_roughly(stats.depth), -_roughly(stats.rate_in + stats.rate_out)
+    return *_worst(stats), -_roughly(stats.expected - stats.ticks)
 
 
 def _roughly(number: float) -> int:
-    return math.frexp(max(number, 0.0))[1] if number >= 1 else 0
+    return math.frexp(number)[1] if number >= 1 else 0
 
 
 def _busy(stats: ActorStats | TickStats) -> tuple[float, ...]:

@@ -95,7 +95,7 @@ class ActorCommand:
                 system = engine.actors(self._graph, watch=self._tell_event if self._options.json else None)
                 self._observe(system)
                 intake = self._intake = Intake(system, descriptor, name, strict=self._options.strict)
-                async with Screen(system, self._show):
+                async with Screen([system], self._show):
                     await self._live(system, intake)
         if self._broken is not None:
             raise self._broken

@@ -61,7 +61,7 @@ class ClockCommand:
             async with AsyncExitStack() as stack:
                 engine = await stack.enter_async_context(self._engine)
                 await be_seen(engine, stack)
-                async with Screen(self._clock, self._show):
+                async with Screen([self._clock], self._show):
                     report = await self._clock.run(self._options.duration, inputs=self._inputs, check=False)
                     if self._stopping is not None:
                         await self._stopping

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ class Screen:
         watched: what lives on. show: how.
     """
 
-    def __init__(self, watched: Watched, show: Show) -> None:
+    def __init__(self, watched: Sequence[Watched], show: Show) -> None:
         self._watched = watched
         self._show = show
         self._task: asyncio.Task[None] | None = None
@@ -64,4 +65,4 @@ class Screen:
             await asyncio.sleep(PERIOD)
 
     def _draw(self) -> None:
-        self._show.show(read([self._watched], Ask(limit=self._show.rows)))
+        self._show.show(read(self._watched, Ask(limit=self._show.rows)))
