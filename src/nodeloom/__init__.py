@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .nodes.declared import State
     from .nodes.event import Event
     from .nodes.function import node
-    from .nodes.graph import Graph
+    from .nodes.graph import Graph, actors
     from .nodes.logs import StepFilter
     from .nodes.node import Node
     from .nodes.registry import Registry
@@ -99,6 +99,7 @@ __all__ = [
     "StepFilter",
     "Supervision",
     "Timeout",
+    "actors",
     "add",
     "append",
     "close",
@@ -149,6 +150,7 @@ _HOME_OF = {
     "Event": "nodes.event",
     "node": "nodes.function",
     "Graph": "nodes.graph",
+    "actors": "nodes.graph",
     "Node": "nodes.node",
     "Registry": "nodes.registry",
     "Batching": "policies.batching",

@@ -40,11 +40,13 @@ from .runners.program import Program
 from .stores.shared import MemoryShared
 
 if TYPE_CHECKING:
+    from .channels import Channel
     from .forms.asking import Asker
     from .policies.policy import Limits
     from .resources.processes import ProcessPool
     from .runners.actors import ActorSystem
-
+    from .runners.observers import Observer
+    from .runners.stats import ActorStats
 __all__ = ["Engine", "Left", "RunHandle"]
 
 P = ParamSpec("P")
@@ -201,6 +203,12 @@ class Engine(Lifecycle):
         from .runners.actors import ActorSystem
 
         return ActorSystem(graph, self, **options)
+
+    async def go(self, node: Node, mailbox: Channel, *, observer: Observer | None = None, **options: Any) -> ActorStats:
+        """One node as an actor that reads a channel, until that is closed and all is done; see `Node.go`."""
+        from .runners.reading import go
+
+        return await go(self.actors(self._program_of_node(node)[0], **options), node, mailbox, observer)
 
     async def run_inner(self, graph: Graph, inputs: Mapping[str, Any], ctx: Context) -> Values:
         """Run a graph as part of a step (semantics 2.7)."""
