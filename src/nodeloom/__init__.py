@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Retry,
         Timeout,
     )
+    from .resources.topics import Topic
     from .runners.ticks.clock import Clock
     from .stores.redis_limits import RedisLimits
 
@@ -103,6 +104,7 @@ __all__ = [
     "StepFilter",
     "Supervision",
     "Timeout",
+    "Topic",
     "add",
     "append",
     "close",
@@ -164,6 +166,7 @@ _HOME_OF = {
     "Idempotency": "policies.idempotency",
     "Policy": "policies.policy",
     "RateLimit": "policies.rate_limit",
+    "Topic": "resources.topics",
     "Clock": "runners.ticks.clock",
     "RedisLimits": "stores.redis_limits",
     "Retry": "policies.retry",
