@@ -63,10 +63,8 @@ class Wiring:
         self.readings[edge.target][index] = "sample" if edge.kind == "error" else "latest"
         other = [each for each in self._led_by.get(edge.source, ()) if self._rate(each) != self._rate(edge.target)]
         if other and edge.kind != "error":
-            rates = (
-                f"{other[0]} ticks {self._rate(other[0]):g} times a second, {edge.target} {self._rate(edge.target):g}"
-            )
-            self._refuse(edge, f"does not say how it is read: {rates} times")
+            rates = [f"{each} ticks {self._rate(each):g} times a second" for each in (other[0], edge.target)]
+            self._refuse(edge, f"does not say how it is read, and {' and '.join(rates)}")
 
     def _refuse(self, edge: Edge, what: str) -> None:
         right = (

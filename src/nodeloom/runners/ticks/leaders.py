@@ -60,7 +60,7 @@ class Leaders:
         self._threads: set[threading.Thread] = set()
         self._stuck: dict[threading.Thread, str] = {}
         self._made = 0
-        self._following = 0
+        self._following = self._coming = 0
         self._over = False
         get_ready()
 
@@ -111,7 +111,7 @@ class Leaders:
         self._made += 1
         thread = threading.Thread(target=self._serve, name=f"nodeloom-{self._name}_{self._made}", daemon=False)
         self._threads.add(thread)
-        self._following += 1
+        self._coming += 1
         return thread
 
     def _serve(self) -> None:
@@ -119,6 +119,8 @@ class Leaders:
             precise()
             if self._realtime:
                 self.granted = real_time()
+            with self._agenda.lock:
+                self._coming -= 1
             while (work := self._followed()) is not None:
                 self._perform(work)
         except BaseException as error:  # nothing of a clock ends in silence
@@ -128,12 +130,21 @@ class Leaders:
 
     def _followed(self) -> Work | None:
         """Follow, then lead until there is work, and hand the lead on; None when it is over."""
-        self._lead.acquire()
+        self._take_the_lead()
         try:
             self._have_a_follower()
             return self._led()
         finally:
             self._lead.release()
+
+    def _take_the_lead(self) -> None:
+        # Whoever was quick takes the lead back before its heir has woken: one switch of threads less a tick.
+        if not self._lead.acquire(blocking=False):
+            with self._agenda.lock:
+                self._following += 1
+            self._lead.acquire()
+            with self._agenda.lock:
+                self._following -= 1
 
     def _led(self) -> Work | None:
         agenda, now = self._agenda, self.now
@@ -153,14 +164,11 @@ class Leaders:
         while following is not None:
             following.do()
             following = None if self._over else self._agenda.take(self.now())
-        with self._agenda.lock:
-            self._following += 1
 
     def _have_a_follower(self) -> None:
         """Who begins to lead sees to it that there is somebody to hand the lead to."""
         with self._agenda.lock:
-            self._following -= 1
-            if self._following or self._over or len(self._threads) >= self._most:
+            if self._following or self._coming or self._over or len(self._threads) >= self._most:
                 return
             thread = self._make()
         thread.start()

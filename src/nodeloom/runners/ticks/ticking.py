@@ -27,6 +27,7 @@ from .following import Follow, Following, drive
 from .leaders import Leaders
 from .limits import FIRST, Limits
 from .observers import ClockEvent, Observers
+from .pulse import Pulse
 from .reading import Given
 from .ticker import Tick, Ticker
 from .virtual import OnVirtualLoop, is_virtual
@@ -87,7 +88,10 @@ class Ticking:
         self.stuck: set[Tick] = set()
         self.limits = Limits(self.agenda, self)
         self._following = Following(graph, self.bound, {each.index: each for each in self.tickers.values()}, self)
+        told = (self.loop, self.thread, settings.stall, self.tasks, self._blocked)
+        self.pulse = Pulse(self.agenda, *told)
         self._still = self.live_of(start_at(graph.plan, settings.name, {}, 0))
+        self.virtual = is_virtual(self.loop)
         self.driver = self._made_driver()
         self.now: Callable[[], float] = self.driver.now
 
@@ -101,7 +105,7 @@ class Ticking:
 
     def _made_driver(self) -> Leaders | OnVirtualLoop:
         if is_virtual(self.loop):
-            return OnVirtualLoop(self.agenda, self.loop, self.thread_ended)
+            return OnVirtualLoop(self.agenda, self.loop, self.thread_ended, self.pulse.is_busy)
         settings, here = self.settings, sum(each.here for each in self.tickers.values())
         return Leaders(
             settings.name,
@@ -287,6 +291,13 @@ class Ticking:
         if self.observers.of(node_id):
             self.on_loop(partial(self.observers.tell, node_id, outputs))
         return True
+
+    def _blocked(self, tick: Tick | None, where: str) -> None:
+        """The loop is blocked."""
+        if tick is not None:
+            with self.agenda.lock:
+                tick.ticker.figures.blocked += 1
+        self.tell("blocked", "" if tick is None else tick.ticker.id, {"where": where})
 
     def tell(self, kind: str, node: str, data: dict[str, Any]) -> None:
         """Tell who watches."""
