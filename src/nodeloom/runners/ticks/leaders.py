@@ -59,6 +59,7 @@ class Leaders:
         self._lead = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._stuck: dict[threading.Thread, str] = {}
+        self._gone: list[threading.Thread] = []
         self._made = 0
         self._following = self._coming = 0
         self._over = False
@@ -95,6 +96,9 @@ class Leaders:
         """
         with self._agenda.lock:
             self._stuck = {thread: who.get(thread.ident or 0, self._name) for thread in self._threads}
+            gone, self._gone = self._gone, []
+        for thread in gone:  # they are at their very end
+            thread.join()
 
     @property
     def alive(self) -> int:
@@ -191,4 +195,5 @@ class Leaders:
     def _left(self) -> None:
         with self._agenda.lock:
             self._threads.discard(threading.current_thread())
+            self._gone.append(threading.current_thread())
         self._ended()

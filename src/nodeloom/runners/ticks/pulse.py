@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import sysconfig
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ __all__ = ["Pulse"]
 
 log = logging.getLogger("nodeloom.clock")
 
-_OURS = str(Path(__file__).parents[2])
+_OURS, _PYTHONS = str(Path(__file__).parents[2]), sysconfig.get_path("stdlib")
 
 
 class Pulse:
@@ -92,10 +93,15 @@ def _line_of(thread: int) -> str:
     """The line of an author's that a thread is at."""
     frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
     innermost = frame = frames.get(thread)
-    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+    while frame is not None and not _is_authors(frame.f_code.co_filename):
         frame = frame.f_back
     frame = frame or innermost
     if frame is None:
         return "a line that is not known"
     code = frame.f_code
     return f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
+
+
+def _is_authors(file: str) -> bool:
+    """Whether code is neither Python's nor nodeloom's."""
+    return "site-packages" in file or not file.startswith((_OURS, _PYTHONS, "<frozen"))
