@@ -60,6 +60,22 @@ async def test_plain_work_runs_on_clock_threads_and_no_daemon() -> None:
     assert threads_of("robot") == [], "they have ended"
 
 
+@pytest.mark.parametrize("overrun", ["skip", "catch_up", "coalesce"])
+async def test_every_instant_is_ticked_or_counted_as_dropped(overrun: Any) -> None:
+    """10.2: on threads too, whatever the machine does meanwhile, and however the clock ends."""
+    ticked = Until(60)
+    nodes = [Control(rate=rate, id=f"n{rate}", on_overrun=overrun) for rate in (97, 500, 1500)]
+    clock = Clock(nodes)
+    for stats in (await clock.run(duration=0.1)).values():
+        assert stats.ticks + stats.dropped == stats.expected == -(-int(stats.rate) // 10)
+    clock["n500"].add_observer(ticked)
+    running = asyncio.create_task(clock.run())
+    assert await asyncio.to_thread(ticked.reached.wait, WAIT)
+    await clock.stop()
+    for stats in (await running).values():
+        assert stats.ticks + stats.dropped == stats.expected > 0
+
+
 async def test_a_node_that_blocks_does_not_delay_another() -> None:
     """10.3: it stands on one thread, the other goes on ticking on others."""
     ticked = Until(50)
@@ -405,7 +421,7 @@ async def test_nodes_that_are_idle_own_no_thread() -> None:
     nodes = [Control(rate=0.01, id=f"n{number}") for number in range(2_000)]
     clock = Clock(nodes, name="idle", phases={each.id: 50.0 for each in nodes})
     running = asyncio.create_task(clock.run())
-    while not (alive := [each for each in threading.enumerate() if each.name.startswith("nodeloom-idle")]):
+    while not (alive := threads_of("idle")):  # noqa: ASYNC110 - threads tell nobody that they were made
         await asyncio.sleep(0)
     await clock.stop()
     assert len(alive) <= 2

@@ -11,7 +11,7 @@ from ...nodes.graph import Graph
 from ...nodes.node import Node
 from .reading import READINGS, Reading
 
-__all__ = ["Wiring", "wiring_of"]
+__all__ = ["Wiring", "can_be_safe", "wiring_of"]
 
 
 class Wiring:
@@ -93,9 +93,14 @@ class Wiring:
         if node.id not in self._led_by:
             what = "has no rate, and no ticking node leads to it, so it would never run: give it a rate, or an edge"
             self.problems.append(Problem("never_runs", what, node=node.id))
-        elif node.on_miss == "safe_state" and type(node).safe_state is Node.safe_state:
+        elif node.on_miss == "safe_state" and not can_be_safe(node):
             what = 'has on_miss="safe_state" and no such hook: write `def safe_state(self): ...`'
             self.problems.append(Problem("safe_state", what, node=node.id))
+
+
+def can_be_safe(node: Node) -> bool:
+    """Whether it has a `safe_state` of its own."""
+    return type(node).safe_state is not Node.safe_state
 
 
 def wiring_of(graph: Graph, phases: Mapping[str, float]) -> Wiring:

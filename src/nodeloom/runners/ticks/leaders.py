@@ -1,6 +1,6 @@
 """Clock threads: one waits for what is due next, and leads; the others follow (semantics 10.3).
 
-Who leads and finds a tick due hands the lead to another thread and runs that tick itself, at once: no tick waits for a
+Who leads until a tick is due hands the lead to another thread and runs that tick itself, at once: no tick waits for a
 hand-over. There is always one thread more than ticks that run, so somebody always leads, and sees what is late while it
 runs. (Schmidt et al., "Leader/Followers", 2000.)
 """
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from ...resources.thread_exit import end_with_process
-from .agenda import Agenda, Work
+from .agenda import Agenda
 from .priority import get_ready, precise, real_time
 
 __all__ = ["Leaders"]
@@ -125,19 +125,26 @@ class Leaders:
                 self.granted = real_time()
             with self._agenda.lock:
                 self._coming -= 1
-            while (work := self._followed()) is not None:
-                self._perform(work)
+            while self._followed():
+                while not self._over and (work := self._agenda.take(self.now())) is not None:
+                    work()
         except BaseException as error:  # nothing of a clock ends in silence
             self._failed(error)
         finally:
             self._left()
 
-    def _followed(self) -> Work | None:
-        """Follow, then lead until there is work, and hand the lead on; None when it is over."""
+    def _followed(self) -> bool:
+        """Follow, then lead until something is due; False when it is over.
+
+        The lead is handed on before the tick is taken: should the system stop this thread just then, the tick is not
+        begun, and whoever leads takes it.
+        """
         self._take_the_lead()
         try:
             self._have_a_follower()
-            return self._led()
+            while not self._over and not self._waited():
+                pass
+            return not self._over
         finally:
             self._lead.release()
 
@@ -150,25 +157,6 @@ class Leaders:
             with self._agenda.lock:
                 self._following -= 1
 
-    def _led(self) -> Work | None:
-        agenda, now = self._agenda, self.now
-        while not self._over:
-            work = agenda.take(now())
-            if work is None:
-                self._wait()
-            elif work.brief:
-                work.do()
-            else:
-                return work
-        return None
-
-    def _perform(self, work: Work) -> None:
-        """Do the work, and what else is due by then: another thread leads meanwhile."""
-        following: Work | None = work
-        while following is not None:
-            following.do()
-            following = None if self._over else self._agenda.take(self.now())
-
     def _have_a_follower(self) -> None:
         """Who begins to lead sees to it that there is somebody to hand the lead to."""
         with self._agenda.lock:
@@ -177,8 +165,8 @@ class Leaders:
             thread = self._make()
         thread.start()
 
-    def _wait(self) -> None:
-        """Wait until something is due, or there is something else to wait for."""
+    def _waited(self) -> bool:
+        """Wait until something is due; False where there is something else to wait for first."""
         agenda = self._agenda
         with agenda.lock:
             at = agenda.next_at() - self._spin
@@ -186,11 +174,12 @@ class Leaders:
             if left > LONG:
                 if not self._over:
                     agenda.changed.wait(None if at == math.inf else left - EARLY)
-                return
+                return False
         if left > 0:
             time.sleep(left)
         while self._spin and self.now() < at + self._spin:
             pass
+        return True
 
     def _left(self) -> None:
         with self._agenda.lock:

@@ -57,10 +57,10 @@ class Pulse:
         work: Work | None = None
         if self._asked is None:
             self._asked, self._told = now, False
-            work = Work(self._send, brief=True)
+            work = self._send
         elif not self._told and now - self._asked >= self._stall:
             self._told = True
-            work = Work(partial(self.name, now - self._asked), brief=True)
+            work = partial(self.name, now - self._asked)
         self._agenda.put(now + self._stall / 2, FIRST, self._ask)
         return work
 
@@ -74,7 +74,7 @@ class Pulse:
     def is_busy(self, now: float, until: float) -> None:
         """Code on the loop passes virtual time: that is told as it is of real time."""
         if until - now >= self._stall and asyncio.current_task(self._loop) in self._ticks:
-            work = Work(partial(self.name, self._stall), brief=True)
+            work = partial(self.name, self._stall)
             with self._agenda.lock:
                 self._agenda.put(now + self._stall, FIRST, lambda now: work)
 

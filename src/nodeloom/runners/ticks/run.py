@@ -137,6 +137,8 @@ class ClockRun(Ticking):
         with self.agenda.lock:
             now = self.now()
             ticks = [tick for ticker in self.tickers.values() if (tick := self._leave(ticker, now)) is not None]
+            for ticker in self.tickers.values():
+                ticker.close(now)
             self.left = tuple(self._left_of(tick) for tick in dict.fromkeys([*self.stuck, *ticks]))
             self.ended = now
         await asyncio.sleep(0)  # a task that is cancelled before it begins is never begun, and would not end its tick

@@ -168,8 +168,8 @@ class Ticking:
         self.limits.watch_tick(tick)
         if ticker.here:
             ticker.started(now)
-            return Work(partial(self._perform, tick))
-        return Work(partial(self.on_loop, partial(self._begin_on_loop, tick)), brief=True)
+            return partial(self._perform, tick)
+        return partial(self.on_loop, partial(self._begin_on_loop, tick))
 
     def _perform(self, tick: Tick) -> None:
         """Perform a tick where this is called."""
@@ -180,7 +180,7 @@ class Ticking:
             tick.failure, done = error, True
         if done:
             for work in self._ended(tick):
-                work.do()
+                work()
 
     def _go_on(self, tick: Tick, rest: Follow) -> None:
         """The rest of a tick goes to the loop; its thread is free."""
@@ -246,7 +246,7 @@ class Ticking:
         ticker, error = tick.ticker, tick.failure
         if error is None:
             told, ticker.told = ticker.told, None
-            return Work(partial(log.info, "node %s works again", ticker.id), brief=True) if told else None
+            return partial(log.info, "node %s works again", ticker.id) if told else None
         ticker.figures.failures += 1
         what = f"{type(error).__name__}: {error}"
         if ticker.figures.health != "safe_state":
@@ -257,7 +257,7 @@ class Ticking:
         if what == ticker.told:
             return None
         ticker.told = what
-        return Work(partial(log.error, "a tick of node %s failed: %s", ticker.id, what, exc_info=error), brief=True)
+        return partial(log.error, "a tick of node %s failed: %s", ticker.id, what, exc_info=error)
 
     def live(self, run: Run, tick: Tick) -> Live:
         """A run of one step of a tick, with what is alive about it."""

@@ -111,7 +111,7 @@ class OnVirtualLoop:
         ringing, self._ringing = self._ringing, True
         try:
             while not self._over and (work := self._agenda.take(self.now())) is not None:
-                work.do()
+                work()
         finally:
             self._ringing = ringing
 
