@@ -13,6 +13,7 @@ from . import implicit as implicit  # it announces itself to the definitions
 if TYPE_CHECKING:
     from .engine import Engine
     from .errors import (
+        ClockStopped,
         DefinitionError,
         DocumentError,
         GraphError,
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
         Retry,
         Timeout,
     )
+    from .resources.topics import Topic
+    from .runners.ticks.clock import Clock
     from .stores.redis_limits import RedisLimits
 
 __version__ = "0.1.0"
@@ -61,6 +64,8 @@ __all__ = [
     "BatchResult",
     "Batching",
     "CircuitBreaker",
+    "Clock",
+    "ClockStopped",
     "Concurrency",
     "Context",
     "Deadline",
@@ -99,6 +104,7 @@ __all__ = [
     "StepFilter",
     "Supervision",
     "Timeout",
+    "Topic",
     "actors",
     "add",
     "append",
@@ -114,6 +120,7 @@ __all__ = [
 _HOME_OF = {
     "Engine": "engine",
     "close": "implicit",
+    "ClockStopped": "errors",
     "DefinitionError": "errors",
     "DocumentError": "errors",
     "GraphError": "errors",
@@ -161,6 +168,8 @@ _HOME_OF = {
     "Idempotency": "policies.idempotency",
     "Policy": "policies.policy",
     "RateLimit": "policies.rate_limit",
+    "Topic": "resources.topics",
+    "Clock": "runners.ticks.clock",
     "RedisLimits": "stores.redis_limits",
     "Retry": "policies.retry",
     "Timeout": "policies.timeout",

@@ -49,6 +49,7 @@
     ├── NotStorable                a value that no store can keep (TypeError)
     ├── RunFailed                  `graph.run` of a run that failed; carries the result
     ├── RunCancelled               `graph.run` of a run that was cancelled by its engine
+    ├── ClockStopped               `clock.run` of a clock that stopped before its time; carries the report
     ├── EngineClosed               work was given to an engine that is closed
     └── ChannelError               a channel did not take a message, or has none to give
         ├── ChannelClosed          it is closed
@@ -77,7 +78,7 @@ from .definitions import (
 from .expressions import ExpressionError, ExpressionLimit, ExpressionSyntaxError, ExpressionTypeError, UnknownName
 from .graphs import DocumentError, GraphError
 from .problems import Problem
-from .runs import EngineClosed, RunCancelled, RunFailed
+from .runs import ClockStopped, EngineClosed, RunCancelled, RunFailed
 from .steps import (
     CircuitOpen,
     CommandFailed,
@@ -112,6 +113,7 @@ __all__ = [
     "ChannelError",
     "ChannelFull",
     "CircuitOpen",
+    "ClockStopped",
     "CommandFailed",
     "ConcurrencyConflict",
     "DeadlineExceeded",

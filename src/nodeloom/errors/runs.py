@@ -6,7 +6,7 @@ from typing import Any
 
 from .definitions import NodeloomError
 
-__all__ = ["EngineClosed", "RunCancelled", "RunFailed"]
+__all__ = ["ClockStopped", "EngineClosed", "RunCancelled", "RunFailed"]
 
 
 class RunFailed(NodeloomError):
@@ -27,6 +27,17 @@ class RunCancelled(NodeloomError):
     def __init__(self, message: str, result: Any) -> None:
         super().__init__(message)
         self.result = result
+
+
+class ClockStopped(NodeloomError):
+    """A clock that stopped before its time. `report` is its `Report`, `reason` why it stopped."""
+
+    code = "clock_stopped"
+
+    def __init__(self, message: str, report: Any, reason: str) -> None:
+        super().__init__(message)
+        self.report = report
+        self.reason = reason
 
 
 class EngineClosed(NodeloomError):

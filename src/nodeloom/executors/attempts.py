@@ -114,6 +114,11 @@ class Attempts:
         bare = self._template is None and self._sealed is None and self._form is None
         self.plain = bare and not (self._guarded or node.memory or self._lent)
 
+    @property
+    def asks(self) -> bool:
+        """The functions of the node's form have a say in every step, and are awaited."""
+        return self._form is not None
+
     def _chain(self, policies: Sequence[Any], node_id: str, graph: str, names: tuple[str, ...]) -> Handler:
         from ..policies.chain import chain  # here, for a graph without policies loads none
         from ..policies.policy import Place

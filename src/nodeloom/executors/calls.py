@@ -10,14 +10,14 @@ from ..model.masks import MASKS
 from ..model.values import Values
 from ..nodes.context import Context, Walk
 from ..nodes.node import Node
-from ..nodes.signature import read_signature
+from ..nodes.signature import Shape, read_signature
 from ..resources.threads import ThreadPool
 
 if TYPE_CHECKING:
     from ..resources.processes import ProcessPool
     from ..resources.secrets import Sent
 
-__all__ = ["Call", "Pools", "call_of", "of_state", "shortened"]
+__all__ = ["Call", "Pools", "call_of", "inline_call", "of_state", "shortened"]
 
 Call = Callable[[Context], Awaitable[Any]]
 
@@ -40,21 +40,34 @@ def call_of(node: Node, pools: Pools, node_id: str, secrets: Sent | None = None)
         from .process import WorkerCall
 
         return WorkerCall(node, pools.processes(node.pool), node_id, secrets)
+    shape, invoke = _invoked(node)
+    if shape == "coroutine":
+        return invoke
+    if shape == "async_generator":
+        return _streaming(invoke)
+    run = _last_of(invoke) if shape == "generator" else invoke
+    if node.isolation == "inline":
+        return _inline(run)
+    return _threaded(run, pools.pool(node.pool), node_id)
+
+
+def inline_call(node: Node) -> Call | None:
+    """How a plain `work` is called where its caller is, whoever that is; None of one that awaits, or runs elsewhere."""
+    shape, invoke = _invoked(node)
+    if node.isolation == "process" or shape not in ("plain", "generator"):
+        return None
+    return _inline(_last_of(invoke) if shape == "generator" else invoke)
+
+
+def _invoked(node: Node) -> tuple[Shape, Callable[[Context], Any]]:
+    """What calling `work` gives, and a function of the context alone that does."""
     work = getattr(node, node.spelling)
     signature = type(node).signature
     if node.spelling in node.__dict__:  # replaced on the instance, as a test does
         signature = read_signature(work, node.id, spelling=node.spelling, bound=True)
     if signature is None:
         raise DefinitionError(f"{type(node).__qualname__} has no work")
-    invoke = signature.bind(work)
-    if signature.shape == "coroutine":
-        return invoke
-    if signature.shape == "async_generator":
-        return _streaming(invoke)
-    run = _last_of(invoke) if signature.shape == "generator" else invoke
-    if node.isolation == "inline":
-        return _inline(run)
-    return _threaded(run, pools.pool(node.pool), node_id)
+    return signature.shape, signature.bind(work)
 
 
 def of_state(node: Node) -> Callable[[Values], Awaitable[Any]] | None:

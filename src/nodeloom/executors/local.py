@@ -135,7 +135,7 @@ class Executable:
         walk.context = ctx = Context(step, walk, self.node, self.node.params)
         if self._starts and not self.services.is_started(self.node):
             try:
-                await self.services.start_node(self.node, self._unsealed(ctx))
+                await self.start(ctx)
             except (Exception, asyncio.CancelledError) as error:  # a node that cannot start fails the run (6.1)
                 if was_cancelled(error):
                     raise
@@ -157,7 +157,12 @@ class Executable:
         self._tell(walk.context or ctx, outcome, clock() - started)  # of the attempt that was the last
         return outcome
 
-    def _unsealed(self, ctx: Context) -> Context:
+    async def start(self, ctx: Context) -> None:
+        """Call the node's `on_start`, unless it has none, or that was done."""
+        if self._starts and not self.services.is_started(self.node):
+            await self.services.start_node(self.node, self.unsealed(ctx))
+
+    def unsealed(self, ctx: Context) -> Context:
         """What `on_start` sees: the node's own params, their secrets resolved as those of a step."""
         if not self._sealed:
             return ctx

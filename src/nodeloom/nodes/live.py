@@ -15,6 +15,7 @@ from ..model.run import ErrorInfo, Run, RunResult
 from ..model.values import EMPTY, Values
 from .event import Event, EventType
 from .latest import Latest
+from .topic import TopicView
 
 __all__ = ["Attempted", "Compiled", "Definition", "Live", "Services", "Shared"]
 
@@ -86,6 +87,10 @@ class Services(Protocol):
         """Run a blocking function on a thread of the engine's."""
         ...
 
+    def topic_of(self, ctx: Any, name: str) -> TopicView:
+        """A topic, as the node of this step reads it."""
+        ...
+
     async def run_inner(self, graph: Any, inputs: Mapping[str, Any], ctx: Any) -> Values:
         """Run a graph as a step of another; its output."""
         ...
@@ -107,6 +112,7 @@ class Live:
         "loop",
         "memories",
         "metadata",
+        "on_read",
         "parent_span_id",
         "plan",
         "run",
@@ -129,6 +135,7 @@ class Live:
         self.config: Mapping[str, Any] = EMPTY
         self.runtime: Any = None
         self.keeps_caught = False  # exceptions that an edge caught are wanted too
+        self.on_read: Callable[[float], None] | None = None  # is told how old what a step has read is
         self.home: Any = None  # what lives on that this is part of: a system of actors, a clock
         self.trace_id: str | None = None
         self.parent_span_id: str | None = None

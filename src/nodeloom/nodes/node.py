@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from ..errors import DefinitionError, FrozenDefinition
@@ -325,6 +325,13 @@ class Node(RunsByItself, HasForm, Wirable):
 
     async def on_stop(self) -> None:
         """Called when the engine closes, if the node was started."""
+
+    def safe_state(self) -> Awaitable[None] | None:
+        """Called by a clock when a tick missed its limit, with `on_miss="safe_state"`: bring what it drives to rest.
+
+        A plain one is called on another thread than that of the tick, which may hang; an async one on the loop.
+        """
+        return None
 
     def log(self, message: str, /, **fields: Any) -> None:
         """Log under this node's identifier, with fields."""

@@ -56,6 +56,9 @@ class TickStats(msgspec.Struct, frozen=True):
         data_age: how many seconds old what it read last was, when it was read; None of a node that reads nothing.
         output_age: how many seconds old what it gave last is now; None where it has given nothing.
         health: in a word. reason: why it is not well, or why it was stopped; else empty.
+        dropped: how many of those that were due were not run. restarts: how often it was restarted.
+        late: how many ticks ended after they were given up on; what they returned was dropped.
+        lost: how many outputs of others were dropped from the queues of its edges, unread.
     """
 
     node: str
@@ -76,3 +79,7 @@ class TickStats(msgspec.Struct, frozen=True):
     output_age: float | None = None
     health: Health = "waiting"
     reason: str = ""
+    dropped: int = 0
+    restarts: int = 0
+    late: int = 0
+    lost: int = 0

@@ -1,5 +1,5 @@
 """What tests of nodes and graphs need: virtual time."""
 
-from .virtual_time import VirtualTimeLoop, run_virtual
+from .virtual_time import VirtualTimeLoop, pass_time, run_virtual
 
-__all__ = ["VirtualTimeLoop", "run_virtual"]
+__all__ = ["VirtualTimeLoop", "pass_time", "run_virtual"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["VirtualTimeLoop", "run_virtual"]
+__all__ = ["VirtualTimeLoop", "pass_time", "run_virtual"]
 
 T = TypeVar("T")
 
@@ -29,16 +29,60 @@ class _Selector(selectors.DefaultSelector):
         return ready
 
 
+class Passing(Protocol):
+    """What has something to do at instants of its own, also while code passes time without letting the loop run."""
+
+    def busy(self, until: float) -> None: ...
+
+    def next_at(self) -> float: ...
+
+    def ring(self) -> None: ...
+
+
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """A loop with virtual time. Threads and other processes do not know of it: wait for those on a real one."""
+    """A loop with virtual time. Threads and other processes do not know of it: wait for those on a real one.
+
+    Attributes:
+        passing: what has something to do while `pass_time` passes time, as a clock, whose threads would do it.
+    """
 
     def __init__(self) -> None:
         self._virtual = _Selector()
+        self.passing: list[Passing] = []
         super().__init__(self._virtual)
 
     def time(self) -> float:
         """Seconds of virtual time."""
         return self._virtual.passed
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass while the loop is busy."""
+        until = self.time() + seconds
+        for each in self.passing:
+            each.busy(until)
+        while self.passing:
+            first = min(self.passing, key=lambda each: each.next_at())
+            at = first.next_at()
+            if at > until:
+                break
+            self._virtual.passed = max(self._virtual.passed, at)
+            first.ring()
+        self._virtual.passed = max(self._virtual.passed, until)
+
+
+def pass_time(seconds: float) -> None:
+    """Take this long, as plain code that blocks does: for a `def work` that a clock runs in virtual time.
+
+    Args:
+        seconds: of virtual time.
+
+    Raises:
+        RuntimeError: no loop with virtual time runs here.
+    """
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualTimeLoop):
+        raise RuntimeError("pass_time passes virtual time: run this by nodeloom.testing.run_virtual")
+    loop.pass_time(seconds)
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

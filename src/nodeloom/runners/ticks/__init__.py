@@ -1,0 +1,1 @@
+"""The tick runner: nodes that are stepped at their rates (semantics 10)."""

@@ -1,0 +1,129 @@
+"""What is counted of a ticking node: cheap to write at each tick, worked out when somebody asks (semantics 10.5)."""
+
+from __future__ import annotations
+
+from array import array
+
+from msgspec.structs import replace
+
+from ..stats import Health, TickStats
+from .schedule import Schedule
+
+__all__ = ["KEPT", "Figures", "with_errors"]
+
+KEPT = 4_096
+"""Of how many ticks the errors of their periods are kept, the latest."""
+
+
+class Figures:
+    """The counts of one node. They are written and read under its clock's lock.
+
+    Attributes:
+        ticks: how many began. failures, misses, expired, blocked, restarts, late, lost: how often that happened.
+        begun, done, gave: when its last tick began, when one was done, when it gave outputs; None before the first.
+        data_age: how old what it read last was. health, reason: how it is in a word, and why.
+    """
+
+    __slots__ = (
+        "_at",
+        "_errors",
+        "_first",
+        "_worst",
+        "begun",
+        "blocked",
+        "data_age",
+        "done",
+        "expired",
+        "failures",
+        "gave",
+        "health",
+        "late",
+        "lost",
+        "misses",
+        "reason",
+        "restarts",
+        "ticks",
+    )
+
+    def __init__(self) -> None:
+        self._errors = array("d")
+        self._at = 0
+        self._worst = 0.0
+        self._first: float | None = None
+        self.ticks = self.failures = self.misses = self.expired = self.blocked = 0
+        self.restarts = self.late = self.lost = 0
+        self.begun: float | None = None
+        self.done: float | None = None
+        self.gave: float | None = None
+        self.data_age: float | None = None
+        self.health: Health = "waiting"
+        self.reason = ""
+
+    def begin(self, now: float, period: float | None) -> None:
+        """A tick begins; by how much the time since the last one is not its period is kept, where it has one."""
+        if self.begun is None:
+            self._first = now
+        elif period is not None:
+            self._keep(abs(now - self.begun - period))
+        self.begun = now
+        self.ticks += 1
+
+    def _keep(self, error: float) -> None:
+        self._worst = max(self._worst, error)
+        if len(self._errors) < KEPT:
+            self._errors.append(error)
+        else:
+            self._errors[self._at] = error
+            self._at = (self._at + 1) % KEPT
+
+    def feel(self, health: Health, reason: str = "") -> None:
+        """How the node is from now on."""
+        self.health = health
+        self.reason = reason
+
+    def snapshot(self, node: str, schedule: Schedule, now: float) -> TickStats:
+        """The figures now, but for those of the errors of its periods."""
+        missed = schedule.missed(now)
+        return TickStats(
+            node=node,
+            rate=schedule.rate,
+            achieved_rate=self._achieved(),
+            ticks=self.ticks,
+            expected=schedule.expected(now),
+            failures=self.failures,
+            error_max=self._worst,
+            misses=self.misses,
+            overruns=schedule.overruns + missed,
+            expired=self.expired,
+            blocked=self.blocked,
+            last_run=None if self.begun is None else now - self.begun,
+            data_age=self.data_age,
+            output_age=None if self.gave is None else now - self.gave,
+            health=self.health,
+            reason=self.reason,
+            dropped=schedule.dropped,
+            restarts=self.restarts,
+            late=self.late,
+            lost=self.lost,
+        )
+
+    def errors(self) -> array[float]:
+        """The errors of the latest periods, in no order; a copy."""
+        return self._errors[:]
+
+    def _achieved(self) -> float:
+        """Ticks a second, from the first to the last."""
+        if self.begun is None or self._first is None or self.begun <= self._first:
+            return 0.0
+        return (self.ticks - 1) / (self.begun - self._first)
+
+
+def with_errors(stats: TickStats, errors: array[float]) -> TickStats:
+    """The figures, with what is worked out of the errors of the periods: without the lock, for that takes a while."""
+    ordered = sorted(errors)
+    return replace(stats, error_p50=_share(ordered, 0.5), error_p99=_share(ordered, 0.99))
+
+
+def _share(ordered: list[float], share: float) -> float:
+    """The value that this share of them does not exceed."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
