@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .nodes.declared import State
     from .nodes.event import Event
     from .nodes.function import node
-    from .nodes.graph import Graph
+    from .nodes.graph import Graph, actors
     from .nodes.logs import StepFilter
     from .nodes.node import Node
     from .nodes.registry import Registry
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Retry,
         Timeout,
     )
+    from .resources.topics import Topic
     from .runners.ticks.clock import Clock
     from .stores.redis_limits import RedisLimits
 
@@ -103,6 +104,8 @@ __all__ = [
     "StepFilter",
     "Supervision",
     "Timeout",
+    "Topic",
+    "actors",
     "add",
     "append",
     "close",
@@ -154,6 +157,7 @@ _HOME_OF = {
     "Event": "nodes.event",
     "node": "nodes.function",
     "Graph": "nodes.graph",
+    "actors": "nodes.graph",
     "Node": "nodes.node",
     "Registry": "nodes.registry",
     "Batching": "policies.batching",
@@ -164,6 +168,7 @@ _HOME_OF = {
     "Idempotency": "policies.idempotency",
     "Policy": "policies.policy",
     "RateLimit": "policies.rate_limit",
+    "Topic": "resources.topics",
     "Clock": "runners.ticks.clock",
     "RedisLimits": "stores.redis_limits",
     "Retry": "policies.retry",

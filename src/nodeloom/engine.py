@@ -30,6 +30,7 @@ from .resources.named import NamedResources
 from .resources.pools import Pools
 from .resources.secrets import Secrets, Source
 from .resources.threads import ThreadPool
+from .resources.topics import Topic, TopicOfNode, Topics
 from .runners.batch import settings_of_call
 from .runners.batch_run import Each
 from .runners.graph import GraphRun, checked
@@ -40,11 +41,13 @@ from .runners.program import Program
 from .stores.shared import MemoryShared
 
 if TYPE_CHECKING:
+    from .channels import Channel
     from .forms.asking import Asker
     from .policies.policy import Limits
     from .resources.processes import ProcessPool
     from .runners.actors import ActorSystem
-
+    from .runners.observers import Observer
+    from .runners.stats import ActorStats
 __all__ = ["Engine", "Left", "RunHandle"]
 
 P = ParamSpec("P")
@@ -101,6 +104,7 @@ class Engine(Lifecycle):
         self._resources = NamedResources(resources, grace=grace)
         self._background = Background(self.offload, grace=grace)
         self._shared = MemoryShared()
+        self._topics = Topics()
         self.secrets = Secrets(secrets)
         self._limits = limits
         self._asker: Asker | None = None
@@ -202,6 +206,12 @@ class Engine(Lifecycle):
 
         return ActorSystem(graph, self, **options)
 
+    async def go(self, node: Node, mailbox: Channel, *, observer: Observer | None = None, **options: Any) -> ActorStats:
+        """One node as an actor that reads a channel, until that is closed and all is done; see `Node.go`."""
+        from .runners.reading import go
+
+        return await go(self.actors(self._program_of_node(node)[0], **options), node, mailbox, observer)
+
     async def run_inner(self, graph: Graph, inputs: Mapping[str, Any], ctx: Context) -> Values:
         """Run a graph as part of a step (semantics 2.7)."""
         given, outer = graph.check_inputs(inputs), ctx.live
@@ -302,6 +312,15 @@ class Engine(Lifecycle):
     async def _off_the_loop(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a form's function on a pool of its own: one that hangs is not to hold up steps."""
         return await self.pool("forms").run("a form", lambda: function(*args, **kwargs))
+
+    def topic(self, name: str, kind: type[T] | None = None) -> Topic[T]:
+        """The topic of that name, whose values are of this type; from any thread (10.6)."""
+        return self._topics.topic(name, kind)
+
+    def topic_of(self, ctx: Context, name: str) -> TopicOfNode:
+        """A topic, as the node of a step reads it; see `Context.topic`."""
+        graph = ctx.graph.name if ctx.graph is not None else ""
+        return self._topics.of_node(name, graph, ctx.node_id, ctx.live.on_read)
 
     def setting(self, name: str) -> Any:
         """A setting given to the engine."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nodeloom import Clock, Node, node
 from nodeloom.testing import pass_time, run_virtual
@@ -108,3 +111,63 @@ def test_an_hour_of_ticks_passes_in_a_moment() -> None:
         assert report["counter"].error_max == 0.0
 
     run_virtual(main())
+
+
+NODES = st.lists(
+    st.tuples(
+        st.sampled_from([1.0, 7.0, 10.0, 30.0, 100.0]),
+        st.sampled_from(["skip", "catch_up", "coalesce"]),
+        st.sampled_from([0.0, 0.001, 0.02, 0.13, 0.5]),
+        st.booleans(),
+        st.sampled_from([0.0, 0.0125]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(nodes=NODES, duration=st.sampled_from([0.1, 0.7, 1.3, 2.0]))
+def test_whatever_ticks_take_each_instant_is_ticked_or_dropped(nodes: list[Any], duration: float) -> None:
+    """10.1, 10.2: and none begins before it is due, nor twice at once."""
+    running: set[str] = set()
+    began: dict[str, list[float]] = {}
+
+    def begin(name: str) -> None:
+        assert name not in running
+        running.add(name)
+        began.setdefault(name, []).append(asyncio.get_running_loop().time())
+
+    class Plain(Node):
+        def __init__(self, lasts: float, **given: Any) -> None:
+            super().__init__(**given)
+            self.lasts = lasts
+
+        def work(self) -> Any:
+            begin(self.id)
+            pass_time(self.lasts)
+            running.discard(self.id)
+
+    class Awaits(Plain):
+        async def work(self) -> Any:
+            begin(self.id)
+            await asyncio.sleep(self.lasts)
+            running.discard(self.id)
+
+    async def main() -> Any:
+        made = [
+            (Awaits if awaits else Plain)(lasts, id=f"n{number}", rate=rate, on_overrun=overrun)
+            for number, (rate, overrun, lasts, awaits, _) in enumerate(nodes)
+        ]
+        phases = {f"n{number}": each[4] for number, each in enumerate(nodes)}
+        return await Clock(made, phases=phases, grace=100.0).run(duration)
+
+    report = run_virtual(main())
+    for number, (rate, overrun, _, _, phase) in enumerate(nodes):
+        stats = report[f"n{number}"]
+        assert stats.ticks + stats.dropped == stats.expected == math.ceil((duration - phase) * rate - 1e-9)
+        assert stats.dropped <= stats.overruns or overrun != "skip"
+        times = began[f"n{number}"]
+        assert len(times) == stats.ticks
+        for count, at in enumerate(times):
+            assert at >= phase + count / rate - 1e-9, "no tick begins before it is due"

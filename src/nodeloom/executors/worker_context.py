@@ -176,6 +176,10 @@ class NoServices:
         """The engine is elsewhere."""
         self._refuse("ctx.background")
 
+    def topic_of(self, ctx: Any, name: str) -> NoReturn:
+        """The engine is elsewhere."""
+        self._refuse(f"ctx.topic({name!r})")
+
     def setting(self, name: str) -> Any:
         """There is none."""
         self._refuse(f"ctx.setting({name!r})")

@@ -21,6 +21,7 @@ from .live import Compiled, Definition, Live, Services, Shared
 from .memory import Memory
 from .own import Own, with_item
 from .runtime import Runtime
+from .topic import TopicView
 
 __all__ = ["Context", "Live", "Own", "Services", "Shared", "Walk", "being_cancelled", "cancels_of", "current_context"]
 
@@ -254,6 +255,18 @@ class Context(msgspec.Struct, frozen=True):
             `weather = ctx.background("weather", fetch, "Pune")`, then `weather.value`, `weather.age`
         """
         return self.live.services.background(self, key, function, *args, **kwargs)
+
+    def publish(self, topic: str, value: Any) -> None:
+        """Send a value to a topic of the engine; from any thread (10.6)."""
+        self.topic(topic).send(value)
+
+    def latest(self, topic: str, default: Any = None) -> Any:
+        """The newest value of a topic, again and again; the default before the first."""
+        return self.topic(topic).latest(default)
+
+    def topic(self, name: str) -> TopicView:
+        """A topic: its `age`, and `take()` for each value once."""
+        return self.live.services.topic_of(self, name)
 
     def setting(self, name: str) -> Any:
         """A setting of the engine, as `file_roots`."""

@@ -31,7 +31,7 @@ from .wiring import Wire, as_wirable, rewire
 if TYPE_CHECKING:
     from .registry import Registry
 
-__all__ = ["OUTPUT_NAMES", "PARAM_NAMES", "Graph", "GraphNode", "port_problems", "rendered_params"]
+__all__ = ["OUTPUT_NAMES", "PARAM_NAMES", "Graph", "GraphNode", "actors", "port_problems", "rendered_params"]
 
 
 class Graph:
@@ -277,6 +277,21 @@ class Graph:
 def _documents(part: str) -> ModuleType:
     """A part of the documents package; by name, for documents are made of graphs and import this module."""
     return importlib.import_module(f".documents.{part}", __package__)
+
+
+def actors(nodes: Any, *, name: str = "actors", **options: Any) -> Actors:
+    """Make actors of nodes, wired or not: each has a mailbox.
+
+    As `async with actors([fetch, count]) as system: await system.tell("fetch", {"url": "..."})`.
+
+    Args:
+        nodes: a node, or a list of them, with all that can be reached from there. name: of the graph that they become.
+        **options: as of `Graph.actors`.
+
+    Raises:
+        GraphError: with every problem at once.
+    """
+    return Graph(nodes, name=name).actors(**options)
 
 
 class GraphNode(Node):

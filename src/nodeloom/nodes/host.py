@@ -37,6 +37,9 @@ class Host(Protocol):
     def map(self) -> Callable[..., Awaitable[BatchResult]]: ...
 
     @property
+    def go(self) -> Callable[..., Awaitable[Any]]: ...
+
+    @property
     def actors(self) -> Callable[..., Actors]: ...
 
     @property

@@ -15,6 +15,7 @@ from ..model.run import ErrorInfo, Run, RunResult
 from ..model.values import EMPTY, Values
 from .event import Event, EventType
 from .latest import Latest
+from .topic import TopicView
 
 __all__ = ["Attempted", "Compiled", "Definition", "Live", "Services", "Shared"]
 
@@ -84,6 +85,10 @@ class Services(Protocol):
 
     async def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function on a thread of the engine's."""
+        ...
+
+    def topic_of(self, ctx: Any, name: str) -> TopicView:
+        """A topic, as the node of this step reads it."""
         ...
 
     async def run_inner(self, graph: Any, inputs: Mapping[str, Any], ctx: Any) -> Values:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import os
-import time
 from collections.abc import Callable, Mapping
 from time import perf_counter as clock
 from types import TracebackType
@@ -19,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
 
 from msgspec.structs import replace
 
-from ..channels import ACCEPTED, Channel, Message, Sent
+from ..channels import ACCEPTED, Sent
 from ..errors import ActorStopped, AskTimeout, ChannelClosed, UnknownActor
 from ..expressions.wording import nearest
-from ..model.advance import error_info, start, start_at
+from ..model.advance import start, start_at
 from ..model.mailbox import Mailbox, Supervision
 from ..model.run import Failed, Run, digest
 from ..model.values import Values, handed
@@ -34,11 +32,11 @@ from ..nodes.node import Node
 from .actor import Actor
 from .batch import BatchServices
 from .dead_letters import DeadLetters
-from .delivery import DeadLetter, Delivery, LeftMessage
+from .delivery import DeadLetter, Delivery
 from .dispatch import stopped
-from .ending import Ending
 from .lifecycle import Living
 from .program import Program
+from .reading import Reading
 from .stats import ActorStats
 from .supervising import supervise
 
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 __all__ = ["ActorServices", "ActorSystem"]
-
-log = logging.getLogger("nodeloom.actors")
 
 
 class Given(TypedDict, total=False):
@@ -72,7 +68,7 @@ class ActorServices(BatchServices, Protocol):
     def reset_memory(self, graph: Graph | str, node_id: str) -> None: ...
 
 
-class ActorSystem(Ending):
+class ActorSystem(Reading):
     """The nodes of a graph as actors, each with a mailbox; `graph.actors()` makes one.
 
     Args:
@@ -302,39 +298,6 @@ class ActorSystem(Ending):
         self._refuse()
         actor = self[letter.node]
         await self._open(actor, letter.run_inputs, letter.priority, None, letter.inputs, letter.state)
-
-    # --- channels beside the mailboxes
-
-    def read(self, actor: Actor, channel: Channel) -> None:
-        """Have an actor handle the messages of a channel too; see `Actor.read`."""
-        pump = asyncio.create_task(self._pump(actor, channel), name=f"channel read by {actor.node_id}")
-        self._pumps[pump] = True
-        pump.add_done_callback(self._pumps.pop)
-
-    async def _pump(self, actor: Actor, channel: Channel) -> None:
-        pump: Any = asyncio.current_task()
-        while not self.closed:
-            try:
-                message = await channel.receive()
-            except ChannelClosed:
-                return
-            self._pumps[pump] = False
-            try:
-                await self._enter(actor, message.body, message.priority, None)
-            except (asyncio.CancelledError, ActorStopped):
-                self._undelivered.append(LeftMessage(actor.node_id, message.id, handed(message.body), Values()))
-                raise
-            except Exception as error:
-                self._bury_unread(actor, message, error)
-            self._pumps[pump] = True
-
-    def _bury_unread(self, actor: Actor, message: Message, error: Exception) -> None:
-        """A message of a channel that is no input of the actor's is a dead letter."""
-        log.error("message %s is nothing that %s can be given: %s", message.id, actor.node_id, error)
-        actor.dead_letters += 1
-        nothing, info = Values(), error_info(error, actor.node_id)
-        body = Values({"body": message.body})
-        self.dead_letters.add(DeadLetter(actor.node_id, message.id, body, nothing, body, info, 0, time.time()))
 
     # --- its engine's part
 

@@ -32,6 +32,8 @@ class _Selector(selectors.DefaultSelector):
 class Passing(Protocol):
     """What has something to do at instants of its own, also while code passes time without letting the loop run."""
 
+    def busy(self, until: float) -> None: ...
+
     def next_at(self) -> float: ...
 
     def ring(self) -> None: ...
@@ -56,6 +58,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def pass_time(self, seconds: float) -> None:
         """Let time pass while the loop is busy."""
         until = self.time() + seconds
+        for each in self.passing:
+            each.busy(until)
         while self.passing:
             first = min(self.passing, key=lambda each: each.next_at())
             at = first.next_at()

@@ -11,7 +11,6 @@ import itertools
 import math
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
 
 __all__ = ["Agenda", "Alarm", "Work"]
 
@@ -19,15 +18,8 @@ Rank = tuple[int, int, int]
 """Of what is due at one instant, what has the lower rank comes first."""
 
 
-class Work(NamedTuple):
-    """What is to be done at an instant.
-
-    Attributes:
-        do: does it. brief: it never waits, so who leads may do it without handing that on.
-    """
-
-    do: Callable[[], None]
-    brief: bool = False
+Work = Callable[[], None]
+"""What is to be done at an instant."""
 
 
 class Alarm:

@@ -11,7 +11,7 @@ from ...nodes.graph import Graph
 from ...nodes.node import Node
 from .reading import READINGS, Reading
 
-__all__ = ["Wiring", "wiring_of"]
+__all__ = ["Wiring", "can_be_safe", "wiring_of"]
 
 
 class Wiring:
@@ -63,10 +63,8 @@ class Wiring:
         self.readings[edge.target][index] = "sample" if edge.kind == "error" else "latest"
         other = [each for each in self._led_by.get(edge.source, ()) if self._rate(each) != self._rate(edge.target)]
         if other and edge.kind != "error":
-            rates = (
-                f"{other[0]} ticks {self._rate(other[0]):g} times a second, {edge.target} {self._rate(edge.target):g}"
-            )
-            self._refuse(edge, f"does not say how it is read: {rates} times")
+            rates = [f"{each} ticks {self._rate(each):g} times a second" for each in (other[0], edge.target)]
+            self._refuse(edge, f"does not say how it is read, and {' and '.join(rates)}")
 
     def _refuse(self, edge: Edge, what: str) -> None:
         right = (
@@ -95,9 +93,14 @@ class Wiring:
         if node.id not in self._led_by:
             what = "has no rate, and no ticking node leads to it, so it would never run: give it a rate, or an edge"
             self.problems.append(Problem("never_runs", what, node=node.id))
-        elif node.on_miss == "safe_state" and type(node).safe_state is Node.safe_state:
+        elif node.on_miss == "safe_state" and not can_be_safe(node):
             what = 'has on_miss="safe_state" and no such hook: write `def safe_state(self): ...`'
             self.problems.append(Problem("safe_state", what, node=node.id))
+
+
+def can_be_safe(node: Node) -> bool:
+    """Whether it has a `safe_state` of its own."""
+    return type(node).safe_state is not Node.safe_state
 
 
 def wiring_of(graph: Graph, phases: Mapping[str, float]) -> Wiring:

@@ -17,7 +17,7 @@ from ...resources.given import check_seconds
 from ..left import Left
 from ..stats import TickStats
 from .binding import ClockServices
-from .checks import wiring_of
+from .checks import can_be_safe, wiring_of
 from .observers import ClockEvent, Observer, Observers
 from .report import Report
 from .run import ClockRun
@@ -43,7 +43,7 @@ class Clock:
     Args:
         nodes: nodes, or a graph; what edges lead to belongs to it too. A node without a rate takes part in the ticks
             that lead to it.
-        name: what it is called in logs and messages.
+        name: what it is called in logs and messages; `clock`, or as its graph, by default.
         engine: what its nodes use; by default the implicit one of the loop.
         phases: node id to seconds by which its instants are later than those of others.
         spin: seconds before each instant that are spun away instead of slept, for precision at the cost of a core.
@@ -73,7 +73,7 @@ class Clock:
         self,
         nodes: Any,
         *,
-        name: str = "clock",
+        name: str | None = None,
         engine: Any = None,
         phases: Mapping[str, float] | None = None,
         spin: float = 0.0,
@@ -88,12 +88,13 @@ class Clock:
             check_seconds(word, seconds)
         if on_failure not in ("continue", "stop"):
             raise DefinitionError(f"on_failure is 'continue' or 'stop', not {on_failure!r}")
-        self.graph = nodes if isinstance(nodes, Graph) else Graph(nodes, name=name, max_steps=MOST_STEPS)
-        self.name = name
+        is_graph = isinstance(nodes, Graph)
+        self.graph: Graph = nodes if is_graph else Graph(nodes, name=name or "clock", max_steps=MOST_STEPS)
+        self.name = name or self.graph.name
         self._wiring = wiring_of(self.graph, phases or {})
         stops = on_failure == "stop"
         known = read_only(metadata)
-        self._settings = ClockSettings(name, dict(phases or {}), spin, realtime, stops, grace, stall, known)
+        self._settings = ClockSettings(self.name, dict(phases or {}), spin, realtime, stops, grace, stall, known)
         self._engine = engine
         self._observers = Observers(watch)
         self._changes: dict[str, dict[str, Any]] = {}
@@ -187,6 +188,8 @@ class Clock:
                 can = ", ".join(CHANGEABLE)
                 raise DefinitionError(f"{word}={value!r} of node {node_id} cannot be set on a clock; these can: {can}")
             setting(word, value, node_id)
+        if changes.get("on_miss") == "safe_state" and not can_be_safe(self.graph.nodes[node_id]):
+            raise DefinitionError(f"node {node_id} has no such hook: write `def safe_state(self): ...`")
         self._changes.setdefault(node_id, {}).update(changes)
         if self._run is not None and self._running:
             self._run.change(node_id, changes)

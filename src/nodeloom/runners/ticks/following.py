@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from ...model.advance import advance, start_at
 from ...model.run import Completed, Failed, Outcome, Run, Send, Step
@@ -79,7 +79,10 @@ class Following:
             outcome = await at.executable.perform(step, walk)
             at.metrics.count += 1
             at.metrics.seconds += self._around.now() - began
-            advance(plan, run, self._delivered(tick, step, outcome))
+            outcome = self._delivered(tick, step, outcome)
+            if not run.ready and type(outcome) is Completed and not (outcome.taken or outcome.sends or run.waiting):
+                break  # the tick ends here, and nobody asks what its run became
+            advance(plan, run, outcome)
         if live.exceptions:
             tick.failure = live.exceptions[0][1]
 
@@ -123,7 +126,7 @@ def drive(work: Follow, walk: Walk, go_on: Callable[[Follow], None]) -> bool:
             work.send(None)
     except StopIteration:
         return True
-    go_on(_rest(work))
+    go_on(cast("Follow", _rest(work)))
     return False
 
 

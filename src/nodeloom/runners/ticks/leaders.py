@@ -1,6 +1,6 @@
 """Clock threads: one waits for what is due next, and leads; the others follow (semantics 10.3).
 
-Who leads and finds a tick due hands the lead to another thread and runs that tick itself, at once: no tick waits for a
+Who leads until a tick is due hands the lead to another thread and runs that tick itself, at once: no tick waits for a
 hand-over. There is always one thread more than ticks that run, so somebody always leads, and sees what is late while it
 runs. (Schmidt et al., "Leader/Followers", 2000.)
 """
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from ...resources.thread_exit import end_with_process
-from .agenda import Agenda, Work
+from .agenda import Agenda
 from .priority import get_ready, precise, real_time
 
 __all__ = ["Leaders"]
@@ -59,8 +59,9 @@ class Leaders:
         self._lead = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._stuck: dict[threading.Thread, str] = {}
+        self._gone: list[threading.Thread] = []
         self._made = 0
-        self._following = 0
+        self._following = self._coming = 0
         self._over = False
         get_ready()
 
@@ -95,6 +96,9 @@ class Leaders:
         """
         with self._agenda.lock:
             self._stuck = {thread: who.get(thread.ident or 0, self._name) for thread in self._threads}
+            gone, self._gone = self._gone, []
+        for thread in gone:  # they are at their very end
+            thread.join()
 
     @property
     def alive(self) -> int:
@@ -111,7 +115,7 @@ class Leaders:
         self._made += 1
         thread = threading.Thread(target=self._serve, name=f"nodeloom-{self._name}_{self._made}", daemon=False)
         self._threads.add(thread)
-        self._following += 1
+        self._coming += 1
         return thread
 
     def _serve(self) -> None:
@@ -119,54 +123,50 @@ class Leaders:
             precise()
             if self._realtime:
                 self.granted = real_time()
-            while (work := self._followed()) is not None:
-                self._perform(work)
+            with self._agenda.lock:
+                self._coming -= 1
+            while self._followed():
+                while not self._over and (work := self._agenda.take(self.now())) is not None:
+                    work()
         except BaseException as error:  # nothing of a clock ends in silence
             self._failed(error)
         finally:
             self._left()
 
-    def _followed(self) -> Work | None:
-        """Follow, then lead until there is work, and hand the lead on; None when it is over."""
-        self._lead.acquire()
+    def _followed(self) -> bool:
+        """Follow, then lead until something is due; False when it is over.
+
+        The lead is handed on before the tick is taken: should the system stop this thread just then, the tick is not
+        begun, and whoever leads takes it.
+        """
+        self._take_the_lead()
         try:
             self._have_a_follower()
-            return self._led()
+            while not self._over and not self._waited():
+                pass
+            return not self._over
         finally:
             self._lead.release()
 
-    def _led(self) -> Work | None:
-        agenda, now = self._agenda, self.now
-        while not self._over:
-            work = agenda.take(now())
-            if work is None:
-                self._wait()
-            elif work.brief:
-                work.do()
-            else:
-                return work
-        return None
-
-    def _perform(self, work: Work) -> None:
-        """Do the work, and what else is due by then: another thread leads meanwhile."""
-        following: Work | None = work
-        while following is not None:
-            following.do()
-            following = None if self._over else self._agenda.take(self.now())
-        with self._agenda.lock:
-            self._following += 1
+    def _take_the_lead(self) -> None:
+        # Whoever was quick takes the lead back before its heir has woken: one switch of threads less a tick.
+        if not self._lead.acquire(blocking=False):
+            with self._agenda.lock:
+                self._following += 1
+            self._lead.acquire()
+            with self._agenda.lock:
+                self._following -= 1
 
     def _have_a_follower(self) -> None:
         """Who begins to lead sees to it that there is somebody to hand the lead to."""
         with self._agenda.lock:
-            self._following -= 1
-            if self._following or self._over or len(self._threads) >= self._most:
+            if self._following or self._coming or self._over or len(self._threads) >= self._most:
                 return
             thread = self._make()
         thread.start()
 
-    def _wait(self) -> None:
-        """Wait until something is due, or there is something else to wait for."""
+    def _waited(self) -> bool:
+        """Wait until something is due; False where there is something else to wait for first."""
         agenda = self._agenda
         with agenda.lock:
             at = agenda.next_at() - self._spin
@@ -174,13 +174,15 @@ class Leaders:
             if left > LONG:
                 if not self._over:
                     agenda.changed.wait(None if at == math.inf else left - EARLY)
-                return
+                return False
         if left > 0:
             time.sleep(left)
         while self._spin and self.now() < at + self._spin:
             pass
+        return True
 
     def _left(self) -> None:
         with self._agenda.lock:
             self._threads.discard(threading.current_thread())
+            self._gone.append(threading.current_thread())
         self._ended()

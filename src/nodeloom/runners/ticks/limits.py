@@ -115,12 +115,12 @@ class Limits:
         was_safe = figures.health == "safe_state"
         if not was_safe:
             figures.feel(health, reason)
-        warn = Work(partial(log.warning, "node %s: %s (on_miss=%s)", ticker.id, reason, ticker.on_miss), brief=True)
+        warn = partial(log.warning, "node %s: %s (on_miss=%s)", ticker.id, reason, ticker.on_miss)
         if ticker.on_miss == "skip":
             ticker.schedule.leave_out()
         elif ticker.on_miss == "safe_state":
             figures.feel("safe_state", reason)
-            return warn if was_safe else Work(partial(_after, warn, partial(self._around.to_safe_state, ticker)))
+            return warn if was_safe else partial(_after, warn, partial(self._around.to_safe_state, ticker))
         elif ticker.on_miss == "restart":
             return self._restart(ticker, reason, now, warn)
         elif ticker.on_miss == "stop":
@@ -141,9 +141,9 @@ class Limits:
         times.append(now)
         ticker.figures.restarts += 1
         ticker.held = True
-        return Work(partial(_after, warn, partial(self._around.restart, ticker)), brief=True)
+        return partial(_after, warn, partial(self._around.restart, ticker))
 
 
 def _after(first: Work, then: Callable[[], None]) -> None:
-    first.do()
+    first()
     then()

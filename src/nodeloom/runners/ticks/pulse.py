@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 import sys
+import sysconfig
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from .agenda import Agenda, Work
@@ -17,6 +19,8 @@ from .ticker import Tick
 __all__ = ["Pulse"]
 
 log = logging.getLogger("nodeloom.clock")
+
+_OURS, _PYTHONS = str(Path(__file__).parents[2]), sysconfig.get_path("stdlib")
 
 
 class Pulse:
@@ -53,10 +57,10 @@ class Pulse:
         work: Work | None = None
         if self._asked is None:
             self._asked, self._told = now, False
-            work = Work(self._send, brief=True)
+            work = self._send
         elif not self._told and now - self._asked >= self._stall:
             self._told = True
-            work = Work(partial(self.name, now - self._asked), brief=True)
+            work = partial(self.name, now - self._asked)
         self._agenda.put(now + self._stall / 2, FIRST, self._ask)
         return work
 
@@ -67,22 +71,37 @@ class Pulse:
     def _answer(self) -> None:
         self._asked = None
 
+    def is_busy(self, now: float, until: float) -> None:
+        """Code on the loop passes virtual time: that is told as it is of real time."""
+        if until - now >= self._stall and asyncio.current_task(self._loop) in self._ticks:
+            work = partial(self.name, self._stall)
+            with self._agenda.lock:
+                self._agenda.put(now + self._stall, FIRST, lambda now: work)
+
     def name(self, seconds: float) -> None:
         """Say what the loop is at, while it is."""
         task = asyncio.current_task(self._loop)
-        tick = self._ticks.get(task)
-        who = (
-            f"node {tick.ticker.id}" if tick is not None else f"task {task.get_name()}" if task is not None else "code"
-        )
+        tick = None if task is None else self._ticks.get(task)
+        task_name = "code" if task is None else f"task {task.get_name()}"
+        who = task_name if tick is None else f"node {tick.ticker.id}"
         where = _line_of(self._thread)
         log.warning("%s has blocked the event loop for %.2f s, at %s", who, seconds, where)
         self._blocked(tick, where)
 
 
 def _line_of(thread: int) -> str:
-    """The line that a thread is at."""
-    frame = sys._current_frames().get(thread)
+    """The line of an author's that a thread is at."""
+    frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+    innermost = frame = frames.get(thread)
+    while frame is not None and not _is_authors(frame.f_code.co_filename):
+        frame = frame.f_back
+    frame = frame or innermost
     if frame is None:
         return "a line that is not known"
     code = frame.f_code
     return f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
+
+
+def _is_authors(file: str) -> bool:
+    """Whether code is neither Python's nor nodeloom's."""
+    return "site-packages" in file or not file.startswith((_OURS, _PYTHONS, "<frozen"))

@@ -18,12 +18,9 @@ from ...resources.held import to_the_end
 from ..left import Left, LeftStep
 from .binding import ClockServices
 from .checks import Wiring
-from .leaders import Leaders
 from .observers import Observers
-from .pulse import Pulse
 from .ticker import Tick, Ticker
 from .ticking import ClockSettings, Ticking, settle
-from .virtual import OnVirtualLoop
 
 __all__ = ["ClockRun"]
 
@@ -76,9 +73,9 @@ class ClockRun(Ticking):
         """Tick until the duration is over, or something stops it."""
         self.engine.live_on(self)
         try:
-            await self._start_nodes()
-            self._begin(duration)
-            await self._until_the_end()
+            if await self._start_nodes():
+                self._begin(duration)
+                await self._until_the_end()
         finally:
             self.engine.forget(self)
             if not self._over.done():
@@ -94,10 +91,16 @@ class ClockRun(Ticking):
         finally:
             await to_the_end(asyncio.create_task(self._let_go()))
 
-    async def _start_nodes(self) -> None:
-        plan = self.graph.plan
-        for place, bound in zip(plan.nodes, self.bound, strict=True):
-            await bound.executable.start(self._context(place.index))
+    async def _start_nodes(self) -> bool:
+        """Call the `on_start` of each node; where one fails, the clock stops before it ticks."""
+        for place, bound in zip(self.graph.plan.nodes, self.bound, strict=True):
+            try:
+                await bound.executable.start(self._context(place.index))
+            except Exception as error:
+                with self.agenda.lock:
+                    self.stop_because(f"node {place.id} could not be started: {error}", error)
+                return False
+        return True
 
     def _context(self, index: int) -> Context:
         """What `on_start` sees."""
@@ -107,7 +110,7 @@ class ClockRun(Ticking):
 
     def _begin(self, duration: float | None) -> None:
         now = self.now()
-        self.began = start = now if isinstance(self.driver, OnVirtualLoop) else now + HEADSTART
+        self.began = start = now if self.virtual else now + HEADSTART
         until = math.inf if duration is None else start + duration
         with self.agenda.lock:
             for ticker in self.tickers.values():
@@ -115,9 +118,8 @@ class ClockRun(Ticking):
                 self.arm(ticker)
                 self.limits.watch(ticker, start)
             self.agenda.put(until, LAST, self._time_is_over)
-            if isinstance(self.driver, Leaders) and not all(bound.here for bound in self.bound):
-                args = (self.agenda, self.loop, self.thread, self.settings.stall, self.tasks, self._blocked)
-                Pulse(*args).start(start)
+            if not self.virtual and not all(bound.here for bound in self.bound):
+                self.pulse.start(start)
         self.driver.start()
 
     def _time_is_over(self, now: float) -> None:
@@ -138,6 +140,8 @@ class ClockRun(Ticking):
         with self.agenda.lock:
             now = self.now()
             ticks = [tick for ticker in self.tickers.values() if (tick := self._leave(ticker, now)) is not None]
+            for ticker in self.tickers.values():
+                ticker.close(now)
             self.left = tuple(self._left_of(tick) for tick in dict.fromkeys([*self.stuck, *ticks]))
             self.ended = now
         await asyncio.sleep(0)  # a task that is cancelled before it begins is never begun, and would not end its tick
@@ -264,13 +268,6 @@ class ClockRun(Ticking):
             return
         if answer is not None:
             self.on_loop(partial(self._spawn, partial(_awaited, answer, ticker.id)))
-
-    def _blocked(self, tick: Tick | None, where: str) -> None:
-        """The loop is blocked."""
-        if tick is not None:
-            with self.agenda.lock:
-                tick.ticker.figures.blocked += 1
-        self.tell("blocked", "" if tick is None else tick.ticker.id, {"where": where})
 
     @property
     def ran(self) -> float:

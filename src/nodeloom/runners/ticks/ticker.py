@@ -176,6 +176,14 @@ class Ticker:
             self.schedule.end(now)
         return tick
 
+    def close(self, now: float) -> None:
+        """No tick of it begins any more: what is not ticked by now is dropped."""
+        if self.paused_at is None:
+            self.schedule.drop(now)
+        else:
+            self.schedule.pass_over(now)
+            self.schedule.give_up()
+
     def snapshot(self, now: float) -> TickStats:
         """Its figures now."""
         self.figures.lost = self.inbox.lost

@@ -27,6 +27,7 @@ from .following import Follow, Following, drive
 from .leaders import Leaders
 from .limits import FIRST, Limits
 from .observers import ClockEvent, Observers
+from .pulse import Pulse
 from .reading import Given
 from .ticker import Tick, Ticker
 from .virtual import OnVirtualLoop, is_virtual
@@ -87,7 +88,10 @@ class Ticking:
         self.stuck: set[Tick] = set()
         self.limits = Limits(self.agenda, self)
         self._following = Following(graph, self.bound, {each.index: each for each in self.tickers.values()}, self)
+        told = (self.loop, self.thread, settings.stall, self.tasks, self._blocked)
+        self.pulse = Pulse(self.agenda, *told)
         self._still = self.live_of(start_at(graph.plan, settings.name, EMPTY, 0))
+        self.virtual = is_virtual(self.loop)
         self.driver = self._made_driver()
         self.now: Callable[[], float] = self.driver.now
 
@@ -101,7 +105,7 @@ class Ticking:
 
     def _made_driver(self) -> Leaders | OnVirtualLoop:
         if is_virtual(self.loop):
-            return OnVirtualLoop(self.agenda, self.loop, self.thread_ended)
+            return OnVirtualLoop(self.agenda, self.loop, self.thread_ended, self.pulse.is_busy)
         settings, here = self.settings, sum(each.here for each in self.tickers.values())
         return Leaders(
             settings.name,
@@ -164,8 +168,8 @@ class Ticking:
         self.limits.watch_tick(tick)
         if ticker.here:
             ticker.started(now)
-            return Work(partial(self._perform, tick))
-        return Work(partial(self.on_loop, partial(self._begin_on_loop, tick)), brief=True)
+            return partial(self._perform, tick)
+        return partial(self.on_loop, partial(self._begin_on_loop, tick))
 
     def _perform(self, tick: Tick) -> None:
         """Perform a tick where this is called."""
@@ -176,7 +180,7 @@ class Ticking:
             tick.failure, done = error, True
         if done:
             for work in self._ended(tick):
-                work.do()
+                work()
 
     def _go_on(self, tick: Tick, rest: Follow) -> None:
         """The rest of a tick goes to the loop; its thread is free."""
@@ -242,7 +246,7 @@ class Ticking:
         ticker, error = tick.ticker, tick.failure
         if error is None:
             told, ticker.told = ticker.told, None
-            return Work(partial(log.info, "node %s works again", ticker.id), brief=True) if told else None
+            return partial(log.info, "node %s works again", ticker.id) if told else None
         ticker.figures.failures += 1
         what = f"{type(error).__name__}: {error}"
         if ticker.figures.health != "safe_state":
@@ -253,7 +257,7 @@ class Ticking:
         if what == ticker.told:
             return None
         ticker.told = what
-        return Work(partial(log.error, "a tick of node %s failed: %s", ticker.id, what, exc_info=error), brief=True)
+        return partial(log.error, "a tick of node %s failed: %s", ticker.id, what, exc_info=error)
 
     def live(self, run: Run, tick: Tick) -> Live:
         """A run of one step of a tick, with what is alive about it."""
@@ -287,6 +291,13 @@ class Ticking:
         if self.observers.of(node_id):
             self.on_loop(partial(self.observers.tell, node_id, outputs))
         return True
+
+    def _blocked(self, tick: Tick | None, where: str) -> None:
+        """The loop is blocked."""
+        if tick is not None:
+            with self.agenda.lock:
+                tick.ticker.figures.blocked += 1
+        self.tell("blocked", "" if tick is None else tick.ticker.id, {"where": where})
 
     def tell(self, kind: str, node: str, data: dict[str, Any]) -> None:
         """Tell who watches."""

@@ -19,6 +19,10 @@ __all__ = ["OnVirtualLoop", "VirtualLoop", "is_virtual"]
 class Passing(Protocol):
     """What has something to do while virtual time passes."""
 
+    def busy(self, until: float) -> None:
+        """Code passes time until then."""
+        ...
+
     def next_at(self) -> float:
         """When that is."""
         ...
@@ -47,17 +51,21 @@ class OnVirtualLoop:
 
     Args:
         agenda: what is to be done. loop: the loop. ended: called when it is closed.
+        busy: is told when code on the loop passes time, from when until when.
     """
 
     granted = ""
     alive = 0
 
-    def __init__(self, agenda: Agenda, loop: VirtualLoop, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, agenda: Agenda, loop: VirtualLoop, ended: Callable[[], None], busy: Callable[[float, float], None]
+    ) -> None:
         self._agenda = agenda
         self._loop = loop
         self._ended = ended
+        self._busy = busy
         self._timer: asyncio.TimerHandle | None = None
-        self._over = False
+        self._over = self._ringing = False
 
     def now(self) -> float:
         """The time."""
@@ -85,7 +93,13 @@ class OnVirtualLoop:
 
     def wake(self) -> None:
         """Something may be due earlier than it was."""
-        self._arm()
+        if not self._ringing:
+            self._arm()
+
+    def busy(self, until: float) -> None:
+        """Code passes time; that of a plain tick, which would be on a thread, is not the loop's."""
+        if not self._ringing:
+            self._busy(self.now(), until)
 
     def next_at(self) -> float:
         """When something is due."""
@@ -94,8 +108,12 @@ class OnVirtualLoop:
 
     def ring(self) -> None:
         """Do what is due now."""
-        while not self._over and (work := self._agenda.take(self.now())) is not None:
-            work.do()
+        ringing, self._ringing = self._ringing, True
+        try:
+            while not self._over and (work := self._agenda.take(self.now())) is not None:
+                work()
+        finally:
+            self._ringing = ringing
 
     def _arm(self) -> None:
         at = self.next_at()
@@ -107,5 +125,7 @@ class OnVirtualLoop:
 
     def _due(self) -> None:
         self._timer = None
-        self.ring()
-        self._arm()
+        try:
+            self.ring()
+        finally:
+            self._arm()
