@@ -173,6 +173,25 @@ async def test_leaving_does_not_wait_for_who_looks(session: Path) -> None:
         writer.close()
 
 
+async def test_who_asks_all_the_time_costs_what_is_looked_at_little(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    class Counted(Fake):
+        def stats(self) -> Any:
+            looks.append(1)
+            return super().stats()
+
+    monkeypatch.setattr("nodeloom.runners.seen.FRESH", 3600.0)
+    async with Engine() as engine, engine.seen() as seen:
+        engine.live_on(Counted("shop", "actors", SHOP.nodes))
+        answers = {await said_to(seen.path, b"{}\n") for _ in range(20)}
+        assert (len(answers), len(looks)) == (1, 1)
+        assert await said_to(seen.path, b'{"limit": 1}\n') not in answers
+        assert len(looks) == 2
+
+
 async def test_the_sockets_of_dead_processes_are_swept_and_nothing_else_is(session: Path) -> None:
     folder = session / "nodeloom"
     folder.mkdir(mode=0o700)

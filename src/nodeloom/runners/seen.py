@@ -23,6 +23,8 @@ AT_ONCE: Final = 8
 """How many peers are answered at a time; one more is turned away."""
 FRESH: Final = 0.05
 """Seconds for which an answer is given again: to look often costs what is looked at nothing."""
+SHARE: Final = 0.05
+"""Of its time that a process with very many nodes spends on being looked at, at most."""
 
 
 class Living(Protocol):
@@ -90,12 +92,13 @@ class Seen:
             writer.transport.abort()  # it does not speak our language, or does not listen
 
     def _answer(self, line: bytes) -> bytes:
-        given, answer = self._answers.get(line, (0.0, b""))
-        now = time.monotonic()
-        if not answer or now - given > FRESH:
+        until, answer = self._answers.get(line, (0.0, b""))
+        began = time.monotonic()
+        if began >= until:
             self._answers.clear()
             answer = self._fresh_answer(line)
-            self._answers[line] = now, answer
+            ended = time.monotonic()
+            self._answers[line] = ended + max(FRESH, (ended - began) / SHARE), answer
         return answer
 
     def _fresh_answer(self, line: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
@@ -17,6 +18,8 @@ from ..top.display import Moving, Quiet, Show, is_terminal
 __all__ = ["Screen", "be_seen", "show_for"]
 
 PERIOD: Final = 0.25
+SHARE: Final = 0.05
+"""Of its time that a process with very many nodes spends on showing them, at most."""
 log = logging.getLogger("nodeloom.top")
 
 
@@ -61,8 +64,9 @@ class Screen:
 
     async def _draw_on(self) -> None:
         while True:
+            began = time.monotonic()
             self._draw()
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(max(PERIOD, (time.monotonic() - began) / SHARE))
 
     def _draw(self) -> None:
         self._show.show(read(self._watched, Ask(limit=self._show.rows)))
