@@ -114,6 +114,14 @@ def test_several_systems_share_the_height():
     assert rows_for([many, few], 3) == [1, 1]
 
 
+def test_reasons_have_their_room():
+    ill = Fake("ill", "clock", [TickStats(f"n{number}", health="hung", reason="it hangs") for number in range(50)])
+    lines = plain(drawn(read([ill], Ask(limit=50)), 40, height=20))
+    assert len(lines) <= 20
+    assert lines.count("  it hangs") == 7
+    assert lines[-1] == "and 43 more"
+
+
 def test_a_terminal_without_unicode_gets_ascii(tmp_path):
     with (tmp_path / "out").open("w", encoding="ascii") as file:
         console = Console(file=file, width=140, height=40)
@@ -279,6 +287,15 @@ def test_a_process_that_ends_while_it_is_watched_ends_the_watching(started, live
     _, err = watching.communicate(timeout=20)
     assert watching.returncode == 0
     assert err.decode() == f"nodeloom: process {process.pid} has ended\n"
+
+
+def test_a_reader_that_leaves_ends_it_quietly(started, live):
+    live()
+    watching = started("top", "--every", "0.05")
+    assert watching.stdout.readline()
+    watching.stdout.close()
+    assert watching.stderr.read() == b""
+    assert watching.wait(timeout=20) == 141
 
 
 def test_ctrl_c_leaves_it(started, live):

@@ -147,12 +147,13 @@ class ActorCommand:
 
     def _stop(self, number: int) -> None:
         """The first signal: nothing more is read, and what there is has the grace to be done (9.5)."""
-        if self._stopping.is_set() or self._intake is None:
+        if self._stopping.is_set():
             return
         wait = f", which may take up to {seconds_text(self._grace)}" if self._grace else ""
         hint = "; Ctrl-C again ends at once" if number == signal.SIGINT else ""
         print(f"nodeloom: stopping: {self._graph.name} ends what it has{wait}{hint}", file=sys.stderr, flush=True)
-        self._intake.close()
+        if self._intake is not None:
+            self._intake.close()
         self._stopping.set()
 
     # --- the end

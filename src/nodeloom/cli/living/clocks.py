@@ -61,10 +61,12 @@ class ClockCommand:
             async with AsyncExitStack() as stack:
                 engine = await stack.enter_async_context(self._engine)
                 await be_seen(engine, stack)
-                async with Screen([self._clock], self._show):
-                    report = await self._clock.run(self._options.duration, inputs=self._inputs, check=False)
-                    if self._stopping is not None:
-                        await self._stopping
+                if self._stopping is None:  # else a signal was quicker
+                    async with Screen([self._clock], self._show):
+                        await self._clock.run(self._options.duration, inputs=self._inputs, check=False)
+                if self._stopping is not None:
+                    await self._stopping
+        report = self._clock.report()
         self._write(report)
         code = self._ended(report, signals)
         if signals.received is not None:
@@ -91,7 +93,7 @@ class ClockCommand:
         name = self._clock.name
         for each in report.left:
             print(f"nodeloom: left before its end: {each}", file=sys.stderr)
-        if report.reason not in EXPECTED:
+        if report.reason not in ("", *EXPECTED):
             return fail(f"clock {name} stopped after {seconds_text(report.duration)}: {report.reason}", FAILED)
         if signals.received is not None:
             word = "interrupted" if signals.received == signal.SIGINT else "terminated"

@@ -56,15 +56,20 @@ def title_text(reading: Reading) -> str:
 
 def rows_for(views: Sequence[View], height: int) -> list[int]:
     """How many nodes of each system there is room for: all of small ones, the rest divided among the others."""
-    wanted = [len(view.nodes) for view in views]
-    rows = [0] * len(wanted)
-    room = height - 3 * len(wanted)  # of each a summary, the titles, and what is left out
-    while room > 0 and any(row < want for row, want in zip(rows, wanted, strict=True)):
-        for place, want in enumerate(wanted):
-            if rows[place] < want and room > 0:
+    nodes = [view.nodes for view in views]
+    rows = [0] * len(nodes)
+    room = height - 3 * len(nodes)  # of each a summary, the titles, and what is left out
+    while room > 0 and any(row < len(each) for row, each in zip(rows, nodes, strict=True)):
+        for place, each in enumerate(nodes):
+            if rows[place] < len(each) and room > 0:
+                room -= _lines_of(each[rows[place]])
                 rows[place] += 1
-                room -= 1
     return [max(row, 1) for row in rows]
+
+
+def _lines_of(stats: ActorStats | TickStats) -> int:
+    """How many lines a node may need: a reason may stand below it."""
+    return 2 if isinstance(stats, TickStats) and stats.reason else 1
 
 
 def _table(view: View, rows: int, width: int) -> list[Text]:
