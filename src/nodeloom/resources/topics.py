@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from ..errors import DefinitionError
+from ..nodes.context import Context
 from .held import running_loop
 
 __all__ = ["KEPT", "Topic", "TopicOfNode", "TopicQueue", "Topics"]
@@ -198,19 +199,19 @@ class Topics:
             raise DefinitionError(f"topic {name!r} carries {carries}, and was asked for as one of {kind.__qualname__}")
         return topic
 
-    def of_node(self, name: str, graph: str, node_id: str, on_read: Callable[[float], None] | None) -> TopicOfNode:
-        """A topic, as a node in its place in a graph reads it."""
+    def of_step(self, ctx: Context, name: str) -> TopicOfNode:
+        """A topic, as the node of a step reads it, in its place in its graph."""
         topic: Topic[Any] = self.topic(name)
+        place = (name, ctx.graph.name if ctx.graph is not None else "", ctx.node_id)
 
         def queue() -> TopicQueue[Any]:
-            place = (name, graph, node_id)
             with self._lock:
                 known = self._queues.get(place)
                 if known is None:
                     known = self._queues[place] = topic.queue(with_newest=True)
             return known
 
-        return TopicOfNode(topic, queue, on_read)
+        return TopicOfNode(topic, queue, ctx.live.on_read)
 
 
 def _now() -> float:

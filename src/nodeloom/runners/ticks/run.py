@@ -102,7 +102,7 @@ class ClockRun(Ticking):
     def _context(self, index: int) -> Context:
         """What `on_start` sees."""
         node = self.bound[index].executable.node
-        live = self.live_of(start_at(self.graph.plan, f"{self.settings.name}:{node.id}", {}, index))
+        live = self.live_of(start_at(self.graph.plan, f"{self.settings.name}:{node.id}", Values(), index))
         return Context(live.run.ready[0], Walk(live), node, node.params)
 
     def _begin(self, duration: float | None) -> None:
