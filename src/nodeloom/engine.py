@@ -304,8 +304,8 @@ class Engine(Lifecycle):
 
     def topic_of(self, ctx: Context, name: str) -> TopicOfNode:
         """A topic, as the node of a step reads it; see `Context.topic`."""
-        graph = ctx.graph.name if ctx.graph is not None else ""
-        return self._topics.of_node(name, graph, ctx.node_id, ctx.live.on_read)
+        live, graph = ctx.live, ctx.graph.name if ctx.graph is not None else ""
+        return self._topics.of_node(name, ctx.node_id, home=live.home, graph=graph, on_read=live.on_read)
 
     def setting(self, name: str) -> Any:
         """A setting given to the engine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar, cast
@@ -51,7 +52,7 @@ class Topic(Generic[T]):
         self.kind = kind
         self.count = 0
         self._newest: Message | None = None
-        self._queues: tuple[TopicQueue[T], ...] = ()
+        self._queues: weakref.WeakSet[TopicQueue[T]] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def send(self, value: T) -> None:
@@ -82,7 +83,7 @@ class Topic(Generic[T]):
         return None if newest is None else _now() - newest.at
 
     def queue(self, kept: int = KEPT, *, with_newest: bool = False) -> TopicQueue[T]:
-        """A reader of its own, to which each value comes once, in order, from now on.
+        """A reader of its own, to which each value comes once, in order, from now on and as long as it is held.
 
         Args:
             kept: how many values wait for it; the oldest are dropped, and counted.
@@ -92,13 +93,13 @@ class Topic(Generic[T]):
         with self._lock:
             if with_newest and self._newest is not None:
                 queue.put(self._newest)
-            self._queues = (*self._queues, queue)
+            self._queues.add(queue)
         return queue
 
     def leave(self, queue: TopicQueue[T]) -> None:
         """Keep nothing for a reader any more."""
         with self._lock:
-            self._queues = tuple(each for each in self._queues if each is not queue)
+            self._queues.discard(queue)
 
     def __repr__(self) -> str:
         kind = "" if self.kind is None else f" of {self.kind.__qualname__}"
@@ -173,12 +174,15 @@ class TopicOfNode:
             self._on_read(age)
 
 
+_Queues = dict[tuple[str, str, str], TopicQueue[Any]]
+
+
 class Topics:
     """The topics of an engine."""
 
     def __init__(self) -> None:
         self._topics: dict[str, Topic[Any]] = {}
-        self._queues: dict[tuple[str, str, str], TopicQueue[Any]] = {}
+        self._queues: weakref.WeakKeyDictionary[object, _Queues] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def topic(self, name: str, kind: type[T] | None = None) -> Topic[T]:
@@ -198,16 +202,23 @@ class Topics:
             raise DefinitionError(f"topic {name!r} carries {carries}, and was asked for as one of {kind.__qualname__}")
         return topic
 
-    def of_node(self, name: str, graph: str, node_id: str, on_read: Callable[[float], None] | None) -> TopicOfNode:
-        """A topic, as a node in its place in a graph reads it."""
+    def of_node(
+        self, name: str, node_id: str, *, home: object, graph: str, on_read: Callable[[float], None] | None
+    ) -> TopicOfNode:
+        """A topic, as a node in its place reads it.
+
+        Args:
+            name: of the topic. node_id, graph: the place. on_read: is told how old what is read is.
+            home: what lives on that the node is part of, if anything; its queues go with it.
+        """
         topic: Topic[Any] = self.topic(name)
 
         def queue() -> TopicQueue[Any]:
-            place = (name, graph, node_id)
             with self._lock:
-                known = self._queues.get(place)
+                queues = self._queues.setdefault(self if home is None else home, {})
+                known = queues.get((name, graph, node_id))
                 if known is None:
-                    known = self._queues[place] = topic.queue(with_newest=True)
+                    known = queues[name, graph, node_id] = topic.queue(with_newest=True)
             return known
 
         return TopicOfNode(topic, queue, on_read)

@@ -275,8 +275,8 @@ class ClockRun(Ticking):
 
     @property
     def granted(self) -> str:
-        """What priority its threads were granted, or why not."""
-        return self.driver.granted
+        """What priority its threads were granted, or why not; empty where none was asked."""
+        return self.driver.granted if self.settings.realtime else ""
 
 
 async def _awaited(answer: Any, node_id: str) -> None:

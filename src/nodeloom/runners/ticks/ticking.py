@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import threading
 import time
@@ -79,6 +80,7 @@ class Ticking:
         self.graph = graph
         self.loop = asyncio.get_running_loop()
         self.thread = threading.get_ident()
+        self._variables = contextvars.copy_context()  # of who runs the clock: each tick has them, on any thread
         self.engine = engine
         self.observers = observers
         self.services = TickServices(engine)
@@ -175,7 +177,8 @@ class Ticking:
         """Perform a tick where this is called."""
         tick.thread = threading.get_ident()
         try:
-            done = drive(self._following.tick(tick), tick.walk, partial(self._go_on, tick))
+            follow = self._following.tick(tick)
+            done = self._variables.copy().run(drive, follow, tick.walk, partial(self._go_on, tick))
         except BaseException as error:  # whatever a node raises is its tick's failure
             tick.failure, done = error, True
         if done:
@@ -307,7 +310,7 @@ class Ticking:
 
     def on_loop(self, call: Callable[[], Any]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it who would be told
-            self.loop.call_soon_threadsafe(call)
+            self.loop.call_soon_threadsafe(call, context=self._variables)
 
     # --- while it runs
 
@@ -356,10 +359,13 @@ class Ticking:
 
     def stats(self) -> dict[str, TickStats]:
         """The figures of each node now."""
-        with self.agenda.lock:
+        return {node_id: self._stats_of(ticker) for node_id, ticker in self.tickers.items()}
+
+    def _stats_of(self, ticker: Ticker) -> TickStats:
+        with self.agenda.lock:  # of one after the other: no tick waits for all of them
             now = self.now() if self.ended is None else self.ended
-            found = [(each.snapshot(now), each.figures.errors()) for each in self.tickers.values()]
-        return {stats.node: with_errors(stats, errors) for stats, errors in found}
+            stats, errors = ticker.snapshot(now), ticker.figures.errors()
+        return with_errors(stats, errors)
 
 
 def settle(*futures: asyncio.Future[None]) -> None:
