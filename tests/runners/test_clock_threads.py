@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nodeloom import Clock, Engine, Graph, Node, node
+from nodeloom import Clock, ClockStopped, Engine, Graph, Node, node
 from nodeloom.nodes.context import current_context
 
 WAIT = 20.0
@@ -472,3 +472,37 @@ async def test_figures_can_be_read_from_any_thread_at_any_time() -> None:
     assert ticks == sorted(ticks)
     assert clock.stats()["control"] == report["control"]
     assert report["control"].health == "healthy"
+
+
+async def test_a_hanging_thread_does_not_hold_up_a_stop_on_a_miss() -> None:
+    """10.4: the clock stops at once, with the reason, and says what it left."""
+    hang = threading.Event()
+
+    class Arm(Node):
+        def work(self) -> None:
+            hang.wait(WAIT)
+
+    try:
+        with pytest.raises(ClockStopped, match="node arm: no tick was done for") as stopped:
+            await asyncio.wait_for(Clock([Arm(rate=10, watchdog=0.05, on_miss="stop")], grace=WAIT).run(), WAIT / 2)
+    finally:
+        hang.set()
+    assert [step.node for each in stopped.value.report.left for step in each.steps] == ["arm"]
+
+
+async def test_a_late_async_tick_brings_its_node_to_a_safe_state_off_the_loop() -> None:
+    """10.4: also where it is its end that tells."""
+    threads: list[int] = []
+
+    class Arm(Node):
+        async def work(self) -> None: ...
+
+        def safe_state(self) -> None:
+            threads.append(threading.get_ident())
+
+    clock = Clock([Arm(rate=50, deadline=1e-9, on_miss="safe_state")])
+    report = await clock.run(duration=0.1)
+    assert report["arm"].misses == report["arm"].ticks == 5
+    assert report["arm"].health == "safe_state"
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()

@@ -217,13 +217,15 @@ class Ticking:
             if tick.task is not None:
                 del self.tasks[tick.task]
             for each in self._ended(tick):
-                self._soon(each)
+                each()
 
-    def _soon(self, work: Work) -> None:
-        """Have something done where ticks are: not on the loop."""
+    def off_the_loop(self, work: Work) -> None:
+        """Have something done where plain ticks are."""
+        if self.virtual or threading.get_ident() != self.thread:
+            work()
+            return
         with self.agenda.lock:
             self.agenda.put(self.now(), FIRST, lambda now: work)
-        self.driver.wake()
 
     def _ended(self, tick: Tick) -> list[Work]:
         """A tick has ended; what is to be done now."""
@@ -237,12 +239,16 @@ class Ticking:
             found = [self.limits.ended(tick, now), self._judged(tick)]
             if ticker.tick is None and ticker.schedule.next <= now and not ticker.stands_still:
                 self.arm(ticker)
-            if ticker.ending:
-                waiting, ticker.ending = ticker.ending, []
-                self.on_loop(partial(settle, *waiting))
+            self.let_go_on(ticker)
             self.look_for_rest()
         self.driver.wake()
         return [work for work in found if work is not None]
+
+    def let_go_on(self, ticker: Ticker) -> None:
+        """Nobody has to wait for a tick of this node any more; with the lock held."""
+        if ticker.ending:
+            waiting, ticker.ending = ticker.ending, []
+            self.on_loop(partial(settle, *waiting))
 
     def _judged(self, tick: Tick) -> Work | None:
         """Take note of how a tick has ended; with the lock held."""
@@ -309,8 +315,9 @@ class Ticking:
             self.on_loop(partial(self.observers.happened, event))
 
     def on_loop(self, call: Callable[[], Any]) -> None:
+        call_soon = self.loop.call_soon if threading.get_ident() == self.thread else self.loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it who would be told
-            self.loop.call_soon_threadsafe(call, context=self._variables)
+            call_soon(call, context=self._variables)
 
     # --- while it runs
 
