@@ -92,7 +92,7 @@ class Ticking:
         self._following = Following(graph, self.bound, {each.index: each for each in self.tickers.values()}, self)
         told = (self.loop, self.thread, settings.stall, self.tasks, self._blocked)
         self.pulse = Pulse(self.agenda, *told)
-        self._still = self.live_of(start_at(graph.plan, settings.name, Values(), 0))
+        self._still = self.live_of(start_at(graph.plan, settings.name, EMPTY, 0))
         self.virtual = is_virtual(self.loop)
         self.driver = self._made_driver()
         self.now: Callable[[], float] = self.driver.now
