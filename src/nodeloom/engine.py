@@ -319,8 +319,7 @@ class Engine(Lifecycle):
 
     def topic_of(self, ctx: Context, name: str) -> TopicOfNode:
         """A topic, as the node of a step reads it; see `Context.topic`."""
-        graph = ctx.graph.name if ctx.graph is not None else ""
-        return self._topics.of_node(name, graph, ctx.node_id, ctx.live.on_read)
+        return self._topics.of_step(ctx, name)
 
     def setting(self, name: str) -> Any:
         """A setting given to the engine."""

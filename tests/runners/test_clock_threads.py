@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nodeloom import Clock, Engine, Graph, Node, node
+from nodeloom import Clock, ClockStopped, Engine, Graph, Node, node
 from nodeloom.nodes.context import current_context
 
 WAIT = 20.0
@@ -426,3 +427,82 @@ async def test_nodes_that_are_idle_own_no_thread() -> None:
     await clock.stop()
     assert len(alive) <= 2
     assert (await running).reason == "stopped"
+
+
+async def test_the_context_variables_of_who_runs_a_clock_are_those_of_its_ticks() -> None:
+    """10.3: on its threads and on its loop; what a tick sets is its own."""
+    user = contextvars.ContextVar("user", default="nobody")
+    seen: dict[str, set[str]] = {"plain": set(), "awaits": set()}
+
+    @node(id="plain")
+    def plain() -> None:
+        seen["plain"].add(user.get())
+        user.set("changed")
+
+    @node(id="awaits")
+    async def awaits() -> None:
+        seen["awaits"].add(user.get())
+        user.set("changed")
+
+    user.set("somebody")
+    await Clock([plain.copy(rate=100), awaits.copy(rate=100)]).run(duration=0.05)
+    assert seen == {"plain": {"somebody"}, "awaits": {"somebody"}}
+
+
+async def test_figures_can_be_read_from_any_thread_at_any_time() -> None:
+    """10.5: before, while and after it runs."""
+    clock = Clock([Control(rate=500)])
+    assert clock.stats()["control"].health == "waiting"
+    ticked, enough = Until(30), threading.Event()
+    clock["control"].add_observer(ticked)
+    read: list[Any] = []
+
+    def reads() -> None:
+        while not enough.is_set():
+            read.append(clock.stats()["control"])
+
+    running = asyncio.create_task(clock.run())
+    reading = asyncio.create_task(asyncio.to_thread(reads))
+    assert await asyncio.to_thread(ticked.reached.wait, WAIT)
+    enough.set()
+    await reading
+    await clock.stop()
+    report = await running
+    ticks = [stats.ticks for stats in read]
+    assert ticks == sorted(ticks)
+    assert clock.stats()["control"] == report["control"]
+    assert report["control"].health == "healthy"
+
+
+async def test_a_hanging_thread_does_not_hold_up_a_stop_on_a_miss() -> None:
+    """10.4: the clock stops at once, with the reason, and says what it left."""
+    hang = threading.Event()
+
+    class Arm(Node):
+        def work(self) -> None:
+            hang.wait(WAIT)
+
+    try:
+        with pytest.raises(ClockStopped, match="node arm: no tick was done for") as stopped:
+            await asyncio.wait_for(Clock([Arm(rate=10, watchdog=0.05, on_miss="stop")], grace=WAIT).run(), WAIT / 2)
+    finally:
+        hang.set()
+    assert [step.node for each in stopped.value.report.left for step in each.steps] == ["arm"]
+
+
+async def test_a_late_async_tick_brings_its_node_to_a_safe_state_off_the_loop() -> None:
+    """10.4: also where it is its end that tells."""
+    threads: list[int] = []
+
+    class Arm(Node):
+        async def work(self) -> None: ...
+
+        def safe_state(self) -> None:
+            threads.append(threading.get_ident())
+
+    clock = Clock([Arm(rate=50, deadline=1e-9, on_miss="safe_state")])
+    report = await clock.run(duration=0.1)
+    assert report["arm"].misses == report["arm"].ticks == 5
+    assert report["arm"].health == "safe_state"
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()

@@ -11,7 +11,7 @@ from collections import deque
 from typing import cast
 
 from ..channels import Channel, MemoryChannel
-from ..executors.local import Bound
+from ..executors.local import Bound, Executable
 from ..executors.metrics import Metrics
 from ..model.mailbox import Mailbox, Overflow, Supervision
 from ..nodes.node import Node
@@ -78,6 +78,11 @@ class Actor(Handling):
 
     def __repr__(self) -> str:
         return f"<Actor {self.node_id} {self.state}>"
+
+    @property
+    def executable(self) -> Executable:
+        """What performs its steps."""
+        return self._bound[0]
 
     # --- its life
 

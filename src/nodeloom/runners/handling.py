@@ -105,7 +105,7 @@ class Handling:
     @property
     def has_begun(self) -> bool:
         """The work on the current message has begun."""
-        return self.current is not None and self._step is self.current.step
+        return self.current is not None and self._step is not None and self._step is self.current.step
 
     @property
     def processed(self) -> int:

@@ -190,7 +190,7 @@ class ClockRun(Ticking):
         for ticker in self.tickers.values():
             if reason != "duration":
                 ticker.schedule.until = now
-                ticker.schedule.give_up()
+                ticker.held = True
             if ticker.dog is not None:
                 ticker.dog.off = True
         self.on_loop(partial(settle, self._ending))
@@ -222,6 +222,7 @@ class ClockRun(Ticking):
         """Wait no longer for a node's tick, if one runs; with the lock held."""
         tick = ticker.leave(now)
         if tick is not None:
+            self.let_go_on(ticker)
             if tick.task is not None:
                 self.on_loop(tick.task.cancel)
             elif tick.thread is not None:
@@ -251,6 +252,8 @@ class ClockRun(Ticking):
                 self.stop_because(f"node {ticker.id} could not be restarted: {error}", error)
             return
         with self.agenda.lock:
+            if self.reason:
+                return
             ticker.held = False
             ticker.schedule.drop(self.now())
             self.arm(ticker)
@@ -261,6 +264,9 @@ class ClockRun(Ticking):
     def to_safe_state(self, ticker: Ticker) -> None:
         """Call a node's `safe_state`."""
         self.tell("safe_state", ticker.id, {"reason": ticker.figures.reason})
+        self.off_the_loop(partial(self._to_safe_state, ticker))
+
+    def _to_safe_state(self, ticker: Ticker) -> None:
         try:
             answer = ticker.node.safe_state()
         except Exception:
@@ -278,8 +284,8 @@ class ClockRun(Ticking):
 
     @property
     def granted(self) -> str:
-        """What priority its threads were granted, or why not."""
-        return self.driver.granted
+        """What priority its threads were granted, or why not; empty where none was asked."""
+        return self.driver.granted if self.settings.realtime else ""
 
 
 async def _awaited(answer: Any, node_id: str) -> None:

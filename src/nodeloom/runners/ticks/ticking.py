@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import threading
 import time
@@ -79,6 +80,7 @@ class Ticking:
         self.graph = graph
         self.loop = asyncio.get_running_loop()
         self.thread = threading.get_ident()
+        self._variables = contextvars.copy_context()  # of who runs the clock: each tick has them, on any thread
         self.engine = engine
         self.observers = observers
         self.services = TickServices(engine)
@@ -175,7 +177,8 @@ class Ticking:
         """Perform a tick where this is called."""
         tick.thread = threading.get_ident()
         try:
-            done = drive(self._following.tick(tick), tick.walk, partial(self._go_on, tick))
+            follow = self._following.tick(tick)
+            done = self._variables.copy().run(drive, follow, tick.walk, partial(self._go_on, tick))
         except BaseException as error:  # whatever a node raises is its tick's failure
             tick.failure, done = error, True
         if done:
@@ -214,13 +217,15 @@ class Ticking:
             if tick.task is not None:
                 del self.tasks[tick.task]
             for each in self._ended(tick):
-                self._soon(each)
+                each()
 
-    def _soon(self, work: Work) -> None:
-        """Have something done where ticks are: not on the loop."""
+    def off_the_loop(self, work: Work) -> None:
+        """Have something done where plain ticks are."""
+        if self.virtual or threading.get_ident() != self.thread:
+            work()
+            return
         with self.agenda.lock:
             self.agenda.put(self.now(), FIRST, lambda now: work)
-        self.driver.wake()
 
     def _ended(self, tick: Tick) -> list[Work]:
         """A tick has ended; what is to be done now."""
@@ -234,12 +239,16 @@ class Ticking:
             found = [self.limits.ended(tick, now), self._judged(tick)]
             if ticker.tick is None and ticker.schedule.next <= now and not ticker.stands_still:
                 self.arm(ticker)
-            if ticker.ending:
-                waiting, ticker.ending = ticker.ending, []
-                self.on_loop(partial(settle, *waiting))
+            self.let_go_on(ticker)
             self.look_for_rest()
         self.driver.wake()
         return [work for work in found if work is not None]
+
+    def let_go_on(self, ticker: Ticker) -> None:
+        """Nobody has to wait for a tick of this node any more; with the lock held."""
+        if ticker.ending:
+            waiting, ticker.ending = ticker.ending, []
+            self.on_loop(partial(settle, *waiting))
 
     def _judged(self, tick: Tick) -> Work | None:
         """Take note of how a tick has ended; with the lock held."""
@@ -306,8 +315,9 @@ class Ticking:
             self.on_loop(partial(self.observers.happened, event))
 
     def on_loop(self, call: Callable[[], Any]) -> None:
+        call_soon = self.loop.call_soon if threading.get_ident() == self.thread else self.loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it who would be told
-            self.loop.call_soon_threadsafe(call)
+            call_soon(call, context=self._variables)
 
     # --- while it runs
 
@@ -356,10 +366,13 @@ class Ticking:
 
     def stats(self) -> dict[str, TickStats]:
         """The figures of each node now."""
-        with self.agenda.lock:
+        return {node_id: self._stats_of(ticker) for node_id, ticker in self.tickers.items()}
+
+    def _stats_of(self, ticker: Ticker) -> TickStats:
+        with self.agenda.lock:  # of one after the other: no tick waits for all of them
             now = self.now() if self.ended is None else self.ended
-            found = [(each.snapshot(now), each.figures.errors()) for each in self.tickers.values()]
-        return {stats.node: with_errors(stats, errors) for stats, errors in found}
+            stats, errors = ticker.snapshot(now), ticker.figures.errors()
+        return with_errors(stats, errors)
 
 
 def settle(*futures: asyncio.Future[None]) -> None:
