@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .forms.asking import Asker
     from .policies.policy import Limits
     from .resources.processes import ProcessPool
-    from .runners.actors import ActorSystem
+    from .runners.actors.system import ActorSystem
     from .runners.observers import Observer
     from .runners.stats import ActorStats
 __all__ = ["Engine", "Left", "RunHandle"]
@@ -202,13 +202,13 @@ class Engine(Lifecycle):
 
     def actors(self, graph: Graph, **options: Any) -> ActorSystem:
         """The nodes of a graph as actors, each with a mailbox; see `Graph.actors`."""
-        from .runners.actors import ActorSystem
+        from .runners.actors.system import ActorSystem
 
         return ActorSystem(graph, self, **options)
 
     async def go(self, node: Node, mailbox: Channel, *, observer: Observer | None = None, **options: Any) -> ActorStats:
         """One node as an actor that reads a channel, until that is closed and all is done; see `Node.go`."""
-        from .runners.reading import go
+        from .runners.actors.reading import go
 
         return await go(self.actors(self._program_of_node(node)[0], **options), node, mailbox, observer)
 

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from nodeloom import Clock, Engine, Graph, node
 
-from ..runners.actors import ActorSystem
+from ..runners.actors.system import ActorSystem
 from ..runners.readings import Watched
 from ..runners.ticks.report import Report
 from .quakes import MODERATE, STRONG, Airport, Quake, ranked

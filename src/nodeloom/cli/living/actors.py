@@ -20,8 +20,8 @@ from ...expressions.wording import nearest
 from ...model.values import Values
 from ...nodes.event import Event
 from ...nodes.graph import Graph
-from ...runners.actors import ActorSystem
-from ...runners.delivery import LeftMessage
+from ...runners.actors.delivery import LeftMessage
+from ...runners.actors.system import ActorSystem
 from ...runners.signals import Signals, end_in_time
 from ..options import RunOptions
 from ..output import as_line, write_line

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...errors import ActorStopped, NodeloomError, ParamsError
-from ...runners.actors import ActorSystem
+from ...runners.actors.system import ActorSystem
 from ..report import fail
 from ..targets import inputs_problem
 from .lines import Lines

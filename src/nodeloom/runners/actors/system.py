@@ -17,27 +17,27 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
 
 from msgspec.structs import replace
 
-from ..channels import ACCEPTED, Sent
-from ..errors import ActorStopped, AskTimeout, ChannelClosed, UnknownActor
-from ..expressions.wording import nearest
-from ..model.advance import start, start_at
-from ..model.mailbox import Mailbox, Supervision
-from ..model.run import Failed, Run, digest
-from ..model.values import Values, handed
-from ..nodes.context import Context, Live, Walk, current_context
-from ..nodes.event import Event
-from ..nodes.given import as_mapping, read_only
-from ..nodes.graph import Graph
-from ..nodes.node import Node
+from ...channels import ACCEPTED, Sent
+from ...errors import ActorStopped, AskTimeout, ChannelClosed, UnknownActor
+from ...expressions.wording import nearest
+from ...model.advance import start, start_at
+from ...model.mailbox import Mailbox, Supervision
+from ...model.run import Failed, Run, digest
+from ...model.values import Values, handed
+from ...nodes.context import Context, Live, Walk, current_context
+from ...nodes.event import Event
+from ...nodes.given import as_mapping, read_only
+from ...nodes.graph import Graph
+from ...nodes.node import Node
+from ..batch import BatchServices
+from ..lifecycle import Living
+from ..program import Program
+from ..stats import ActorStats
 from .actor import Actor
-from .batch import BatchServices
 from .dead_letters import DeadLetters
 from .delivery import DeadLetter, Delivery
 from .dispatch import stopped
-from .lifecycle import Living
-from .program import Program
 from .reading import Reading
-from .stats import ActorStats
 from .supervising import supervise
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from time import perf_counter as clock
 
-from ..channels import ACCEPTED, Sent
-from ..errors import ActorStopped, ChannelClosed, ChannelFull, MailboxDeadlock, MessageDropped, NodeloomError
-from ..model.advance import advance, error_info
-from ..model.plan import Plan
-from ..model.result import failures_of
-from ..model.run import Cancelled, ErrorInfo, Failed
-from ..model.values import Values
-from ..nodes.context import Live
+from ...channels import ACCEPTED, Sent
+from ...errors import ActorStopped, ChannelClosed, ChannelFull, MailboxDeadlock, MessageDropped, NodeloomError
+from ...model.advance import advance, error_info
+from ...model.plan import Plan
+from ...model.result import failures_of
+from ...model.run import Cancelled, ErrorInfo, Failed
+from ...model.values import Values
+from ...nodes.context import Live
 from .actor import Actor
 from .dead_letters import DeadLetters
 from .delivery import DeadLetter, Delivery, LeftMessage, left_of, state_at

@@ -6,15 +6,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from ..errors import NodeloomError
-from ..model.plan import Plan
-from ..nodes.node import Node
-from ..resources.given import check_seconds
+from ...errors import NodeloomError
+from ...model.plan import Plan
+from ...nodes.node import Node
+from ...resources.given import check_seconds
+from ..left import Left, LeftStep
 from .actor import Actor
 from .dead_letters import DeadLetters
 from .delivery import LeftMessage, left_of
 from .dispatch import Dispatch, stopped, tell_reply
-from .left import Left, LeftStep
 
 __all__ = ["Ending"]
 

@@ -8,9 +8,9 @@ from collections import deque
 from time import monotonic
 from typing import Protocol
 
-from ..model.run import Failed
-from ..nodes.context import Context, Walk
-from ..nodes.node import Node
+from ...model.run import Failed
+from ...nodes.context import Context, Walk
+from ...nodes.node import Node
 from .actor import Actor
 from .delivery import Delivery
 from .dispatch import Dispatch, stopped
