@@ -241,7 +241,10 @@ async def test_what_does_not_end_within_the_grace_is_left_and_named() -> None:
     hang, hangs = threading.Event(), threading.Event()
 
     class Stuck(Node):
-        def work(self) -> None:
+        memory = True
+
+        def work(self, ctx: Any) -> None:
+            ctx.memory["n"] = ctx.memory.get("n", 0) + 1
             hangs.set()
             hang.wait(WAIT)
 
@@ -253,6 +256,7 @@ async def test_what_does_not_end_within_the_grace_is_left_and_named() -> None:
     assert [step.node for each in left for step in each.steps] == ["stuck"]
     assert report.left == left
     hang.set()
+    assert (await clock.run(duration=0.05))["stuck"].failures == 0, "nothing holds its memory"
 
 
 async def test_cancelling_the_run_ends_its_ticks_and_threads() -> None:
@@ -472,6 +476,40 @@ async def test_figures_can_be_read_from_any_thread_at_any_time() -> None:
     assert ticks == sorted(ticks)
     assert clock.stats()["control"] == report["control"]
     assert report["control"].health == "healthy"
+
+
+async def test_closing_the_engine_ends_a_clock_at_once() -> None:
+    """6.2: what it was at is cancelled, and `run` says why."""
+    began = asyncio.Event()
+
+    class Waits(Node):
+        async def work(self) -> None:
+            began.set()
+            await asyncio.Event().wait()
+
+    engine = Engine()
+    clock = Clock([Waits(rate=100), Control(rate=100)], engine=engine, grace=WAIT)
+    running = asyncio.create_task(clock.run())
+    await began.wait()
+    await asyncio.wait_for(engine.close(), WAIT / 2)
+    with pytest.raises(ClockStopped, match="its engine stopped") as stopped:
+        await running
+    assert [step.node for each in stopped.value.report.left for step in each.steps] == ["waits"]
+
+
+async def test_ticks_have_run_ids_of_their_own() -> None:
+    """1.3: also those of another run of the same clock."""
+    seen: list[str] = []
+
+    @node(id="control")
+    def control(ctx) -> None:
+        seen.append(ctx.run_id)
+
+    clock = Clock([control.copy(rate=100)], name="robot")
+    await clock.run(duration=0.03)
+    await clock.run(duration=0.03)
+    assert len(set(seen)) == 6
+    assert all(each.startswith("robot-") for each in seen)
 
 
 async def test_a_hanging_thread_does_not_hold_up_a_stop_on_a_miss() -> None:
