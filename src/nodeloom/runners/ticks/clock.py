@@ -63,8 +63,8 @@ class Clock:
         ...     def work(self):
         ...         return {"beat": True}
         >>> report = asyncio.run(Clock([Pulse(rate=100)]).run(duration=0.1))
-        >>> report["pulse"].ticks
-        10
+        >>> report["pulse"].expected, report.reason
+        (10, 'duration')
     """
 
     def __init__(  # noqa: PLR0913 - each word is one thing that a clock may be told

@@ -169,8 +169,6 @@ class Ticker:
         self.schedule.end(now)
         if tick.failure is None:
             self.fed = self.figures.done = now
-            if not tick.missed:
-                self.figures.feel("healthy")
         return True
 
     def leave(self, now: float) -> Tick | None:

@@ -260,6 +260,8 @@ class Ticking:
         """Take note of how a tick has ended; with the lock held."""
         ticker, error = tick.ticker, tick.failure
         if error is None:
+            if not tick.missed:
+                ticker.figures.feel("healthy")
             told, ticker.told = ticker.told, None
             return partial(log.info, "node %s works again", ticker.id) if told else None
         ticker.figures.failures += 1
