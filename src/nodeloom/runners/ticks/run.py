@@ -191,6 +191,7 @@ class ClockRun(Ticking):
                 ticker.held = True
             if ticker.dog is not None:
                 ticker.dog.off = True
+        self.tell("stopped", "", {"reason": reason})
         self.on_loop(partial(settle, self._ending))
         self.look_for_rest()
 

@@ -114,11 +114,11 @@ class Ticking:
     def _made_driver(self) -> Leaders | OnVirtualLoop:
         if is_virtual(self.loop):
             return OnVirtualLoop(self.agenda, self.loop, self.thread_ended, self.pulse.is_busy)
-        settings, here = self.settings, sum(each.here for each in self.tickers.values())
+        settings, most = self.settings, 2 * len(self.tickers) + 2  # each at a tick and at its safe state, and who leads
         return Leaders(
             settings.name,
             self.agenda,
-            here + 2,
+            most,
             spin=settings.spin,
             realtime=settings.realtime,
             failed=self.broken,
