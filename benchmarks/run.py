@@ -20,6 +20,7 @@ NAMES = (
     "batch",
     "policies",
     "forms",
+    "actors",
     "build",
     "imports",
     "memory",

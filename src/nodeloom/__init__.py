@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .nodes.declared import State
     from .nodes.event import Event
     from .nodes.function import node
-    from .nodes.graph import Graph
+    from .nodes.graph import Graph, actors
     from .nodes.logs import StepFilter
     from .nodes.node import Node
     from .nodes.registry import Registry
@@ -105,6 +105,7 @@ __all__ = [
     "Supervision",
     "Timeout",
     "Topic",
+    "actors",
     "add",
     "append",
     "close",
@@ -156,6 +157,7 @@ _HOME_OF = {
     "Event": "nodes.event",
     "node": "nodes.function",
     "Graph": "nodes.graph",
+    "actors": "nodes.graph",
     "Node": "nodes.node",
     "Registry": "nodes.registry",
     "Batching": "policies.batching",

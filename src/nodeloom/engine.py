@@ -41,10 +41,13 @@ from .runners.program import Program
 from .stores.shared import MemoryShared
 
 if TYPE_CHECKING:
+    from .channels import Channel
     from .forms.asking import Asker
     from .policies.policy import Limits
     from .resources.processes import ProcessPool
-
+    from .runners.actors import ActorSystem
+    from .runners.observers import Observer
+    from .runners.stats import ActorStats
 __all__ = ["Engine", "Left", "RunHandle"]
 
 P = ParamSpec("P")
@@ -197,6 +200,18 @@ class Engine(Lifecycle):
             raise live.exceptions[0][1]
         return checked(result, live, program.plan.name).output
 
+    def actors(self, graph: Graph, **options: Any) -> ActorSystem:
+        """The nodes of a graph as actors, each with a mailbox; see `Graph.actors`."""
+        from .runners.actors import ActorSystem
+
+        return ActorSystem(graph, self, **options)
+
+    async def go(self, node: Node, mailbox: Channel, *, observer: Observer | None = None, **options: Any) -> ActorStats:
+        """One node as an actor that reads a channel, until that is closed and all is done; see `Node.go`."""
+        from .runners.reading import go
+
+        return await go(self.actors(self._program_of_node(node)[0], **options), node, mailbox, observer)
+
     async def run_inner(self, graph: Graph, inputs: Mapping[str, Any], ctx: Context) -> Values:
         """Run a graph as part of a step (semantics 2.7)."""
         given, outer = graph.check_inputs(inputs), ctx.live
@@ -304,8 +319,7 @@ class Engine(Lifecycle):
 
     def topic_of(self, ctx: Context, name: str) -> TopicOfNode:
         """A topic, as the node of a step reads it; see `Context.topic`."""
-        live, graph = ctx.live, ctx.graph.name if ctx.graph is not None else ""
-        return self._topics.of_node(name, ctx.node_id, home=live.home, graph=graph, on_read=live.on_read)
+        return self._topics.of_step(ctx, name)
 
     def setting(self, name: str) -> Any:
         """A setting given to the engine."""
@@ -357,6 +371,10 @@ class Engine(Lifecycle):
         """Call the node's `on_stop`, if it was started, and `on_start` again."""
         await self._started.stop(node)
         await self._started.start(node, ctx)
+
+    async def stop_node(self, node: Node) -> None:
+        """Call the node's `on_stop`, if it was started; its next step starts it again."""
+        await self._started.stop(node)
 
     # --- ending
 

@@ -44,6 +44,7 @@ class MemoryChannel:
     """
 
     __slots__ = (
+        "_ahead",
         "_closed",
         "_drains",
         "_lanes",
@@ -74,6 +75,7 @@ class MemoryChannel:
         self._senders: deque[Waiting] = deque()
         self._watchers: set[asyncio.Future[None]] = set()
         self._drains: list[asyncio.Future[None]] = []
+        self._ahead = 0  # how many of those who wait for room do so before the others
         self._closed = False
 
     @property
@@ -88,17 +90,32 @@ class MemoryChannel:
 
     # --- sending
 
-    async def send(self, message: Message) -> Sent:
-        """Put a message in; see `Channel.send`."""
+    async def send(self, message: Message, *, ahead: bool = False) -> Sent:
+        """Put a message in; see `Channel.send`.
+
+        Args:
+            message: what is sent. ahead: where it waits for room, it waits before those that are not.
+        """
+        if self.offer(message):
+            return ACCEPTED
         if self._closed:
             raise ChannelClosed(f"{self.name} is closed, and takes no message any more")
-        if len(self._queue) < self.maxsize and (not self._lanes or self.depth < self.maxsize):
-            self._put(message)
-            return ACCEPTED
         if self._overflow == "block":
-            await self._wait_for_room(message)
+            await self._wait_for_room(message, ahead)
             return ACCEPTED
         return self._overflown(message)
+
+    def offer(self, message: Message) -> bool:
+        """Put a message in at once, if there is room; False where there is none, or the channel is closed."""
+        queue = self._queue
+        if self._closed or len(queue) >= self.maxsize or (self._lanes and self.depth >= self.maxsize):
+            return False
+        if self._receivers or self._watchers or message.priority:
+            self._put(message)
+        else:
+            self.sent += 1
+            queue.append(message)
+        return True
 
     def _put(self, message: Message) -> None:
         self.sent += 1
@@ -131,9 +148,13 @@ class MemoryChannel:
         self._put(message)
         return Sent(dropped=(oldest,))
 
-    async def _wait_for_room(self, message: Message) -> None:
+    async def _wait_for_room(self, message: Message, ahead: bool) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._senders.append((place, message))
+        if ahead:
+            self._senders.insert(self._ahead, (place, message))
+            self._ahead += 1
+        else:
+            self._senders.append((place, message))
         try:
             await place
         except asyncio.CancelledError:
@@ -154,9 +175,14 @@ class MemoryChannel:
 
     async def receive(self) -> Message:
         """Take the next message out; see `Channel.receive`."""
+        message = self.take()
+        return await self._wait_for_message() if message is None else message
+
+    def take(self) -> Message | None:
+        """Take the next message out at once; None where there is none."""
         if not self._queue and not self._lanes:
-            return await self._wait_for_message()
-        message = self._pop()
+            return None
+        message = self._pop() if self._lanes else self._queue.popleft()
         self.received += 1
         if self._senders or self._drains:
             self._after_one()
@@ -200,6 +226,7 @@ class MemoryChannel:
         """A message has left: there is room for who waits, or nothing left."""
         while self._senders:
             place, message = self._senders.popleft()
+            self._ahead -= self._ahead > 0
             if not place.done():
                 self._put(message)
                 place.set_result(None)
@@ -211,6 +238,11 @@ class MemoryChannel:
             self._drains.clear()
 
     # --- looking, ending
+
+    def waiting(self) -> list[Message]:
+        """The messages inside, next one first; they stay there."""
+        lanes = {**self._lanes, **({0: self._queue} if self._queue else {})}
+        return [message for priority in sorted(lanes, reverse=True) for message in lanes[priority]]
 
     def watch(self, watcher: asyncio.Future[None]) -> None:
         """Have a future told when there is a message, or none will come."""
@@ -236,6 +268,7 @@ class MemoryChannel:
             place, _ = self._senders.popleft()
             if not place.done():
                 place.set_exception(refused)
+        self._ahead = 0
         over = ChannelClosed(f"{self.name} is closed, and everything in it was received")
         while self._receivers:
             receiver = self._receivers.popleft()

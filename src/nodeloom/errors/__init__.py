@@ -40,7 +40,12 @@
     │   ├── LimitExceeded          a size or count limit of a node was passed
     │   ├── SecretError            a secret cannot be had
     │   │   └── SecretNotFound         there is none of that name (LookupError)
-    │   └── CommandFailed          a command ended with a status that is no success
+    │   ├── CommandFailed          a command ended with a status that is no success
+    │   ├── ActorStopped           an actor takes no message any more
+    │   ├── MessageDropped         a message that somebody asked with was dropped
+    │   └── MailboxDeadlock        actors wait in a circle for room in one another's mailboxes
+    ├── AskTimeout                 no reply came in time (TimeoutError)
+    ├── UnknownActor               no actor of that name (LookupError)
     ├── NotStorable                a value that no store can keep (TypeError)
     ├── RunFailed                  `graph.run` of a run that failed; carries the result
     ├── RunCancelled               `graph.run` of a run that was cancelled by its engine
@@ -56,6 +61,7 @@
 
 from __future__ import annotations
 
+from .actors import ActorStopped, AskTimeout, MailboxDeadlock, MessageDropped, UnknownActor
 from .channels import ChannelClosed, ChannelError, ChannelFull
 from .definitions import (
     DefinitionError,
@@ -101,6 +107,8 @@ from .steps import (
 )
 
 __all__ = [
+    "ActorStopped",
+    "AskTimeout",
     "ChannelClosed",
     "ChannelError",
     "ChannelFull",
@@ -121,7 +129,9 @@ __all__ = [
     "FrozenDefinition",
     "GraphError",
     "LimitExceeded",
+    "MailboxDeadlock",
     "MaxStepsExceeded",
+    "MessageDropped",
     "NodeloomError",
     "NotStorable",
     "OutputError",
@@ -147,6 +157,7 @@ __all__ = [
     "StepTimeout",
     "StillRunning",
     "StoreUnavailable",
+    "UnknownActor",
     "UnknownName",
     "UnknownNodeType",
     "WorkerDied",

@@ -233,7 +233,7 @@ class Executable:
         info = error_info(error, self.place.id)
         blame_nothing(error)
         taken = () if fatal else self.plan.caught(self.place, info.names)
-        if not taken:
+        if not taken or live.keeps_caught:
             live.exceptions.append((info, scrubbed(error)))
         return Failed(step, info, taken, fatal)
 

@@ -27,6 +27,7 @@ from .run import (
     Note,
     Outcome,
     Run,
+    Seed,
     Send,
     Step,
     Suspended,
@@ -62,23 +63,30 @@ def start(plan: Plan, run_id: str, inputs: Mapping[str, Any], *, notes: bool = F
 
 
 def start_at(
-    plan: Plan, run_id: str, inputs: Mapping[str, Any], node: int, *, state: Values | None = None, notes: bool = False
+    plan: Plan,
+    run_id: str,
+    inputs: Values,
+    node: int,
+    *,
+    seed: Seed | None = None,
+    state: Values | None = None,
+    notes: bool = False,
 ) -> Run:
     """A run that begins at one node, whether or not the graph does: a message that comes in there, or a tick of it.
 
     Args:
-        plan: the compiled graph. run_id: what step ids derive from. inputs: the run's inputs, and the node's.
-        node: its index in the plan. state: what the flowing state begins as, where it is not the inputs.
+        plan: the compiled graph. run_id: its name. inputs: the run's inputs, and the node's.
+        node: its index in the plan. seed: what step ids derive from, where that is not the run's id.
+        state: what the flowing state begins as, where it is not the inputs.
         notes: keep notes of what folding decides, for watchers.
     """
-    given = freeze(inputs)
-    run = Run(run_id, given, notes=[] if notes else None)
+    run = Run(run_id, inputs, notes=[] if notes else None)
     run.tokens = run.next_branch = 1
-    begun = start_values(plan.state, given if state is None else state)
-    root = Branch(1, seed_of_run(run_id), state=begun, outputs=Values())
+    begun = start_values(plan.state, inputs if state is None else state)
+    root = Branch(1, seed or seed_of_run(run_id), state=begun, outputs=Values())
     run.branches[1] = root
     root.solo = is_solo(plan, run, root)
-    _ready(plan, run, root, plan.nodes[node], given)
+    _ready(plan, run, root, plan.nodes[node], inputs)
     return run
 
 

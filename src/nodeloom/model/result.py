@@ -15,7 +15,7 @@ from .run import ErrorInfo, Failure, Run, RunResult
 from .state import plain, start_values
 from .values import Values, merge
 
-__all__ = ["blame_item", "blame_nothing", "error_info", "first_failure", "result_of", "says_retryable"]
+__all__ = ["blame_item", "blame_nothing", "error_info", "failures_of", "first_failure", "result_of", "says_retryable"]
 
 
 def result_of(plan: Plan, run: Run) -> RunResult:
@@ -33,18 +33,18 @@ def result_of(plan: Plan, run: Run) -> RunResult:
     for key in plan.state.reducers:
         if key in state:
             merge(state, {key: plain(state[key])})
-    errors = tuple(failure.error for failure in _failures(run))
+    errors = tuple(failure.error for failure in failures_of(run))
     word: Any = "failed" if errors else run.status
     return RunResult(run.id, word, state, outputs, final, run.steps, errors[0] if errors else None, errors)
 
 
 def first_failure(run: Run) -> Failure | None:
     """The failure that comes first in the order of the graph (semantics 2.6)."""
-    return next(iter(_failures(run)), None)
+    return next(iter(failures_of(run)), None)
 
 
-def _failures(run: Run) -> list[Failure]:
-    """In the order of the graph, and then those before a quorum that has never started."""
+def failures_of(run: Run) -> list[Failure]:
+    """All failures in the order of the graph, and then those before a quorum that has never started."""
     excused = sorted(
         (each.failure for each in run.excused), key=lambda one: (one.node, one.error.type, one.error.message)
     )

@@ -61,6 +61,8 @@ class StateSchema:
 def start_values(schema: StateSchema, inputs: Mapping[str, Any]) -> Values:
     """The state a run begins with: its inputs, on top of the defaults."""
     keys = schema.keys
+    if keys is None and not schema.defaults and type(inputs) is Values:
+        return Values(inputs)
     values = {key: make() for key, make in schema.defaults.items()}
     values.update(inputs if keys is None else {key: inputs[key] for key in inputs if key in keys})
     return freeze(values)

@@ -52,6 +52,36 @@ class RunsByItself:
         result: Values = run_sync(self, inputs, **options)
         return result
 
+    async def go(self, mailbox: Any, /, **options: Any) -> Any:
+        """Live as an actor that reads a channel, until that is closed and everything that was in it is done.
+
+        Cancelling this finishes what was taken out of the channel, and leaves the rest there.
+
+        Args:
+            mailbox: a channel of messages, whose bodies are inputs. **options: as of `Graph.actors`, and `observer`,
+                which is given every output.
+
+        Returns:
+            How it did, an `ActorStats`.
+
+        Example:
+            >>> import asyncio
+            >>> from nodeloom import node
+            >>> from nodeloom.channels import MemoryChannel, Message
+            >>> @node
+            ... async def shout(inputs):
+            ...     return {"text": inputs["text"].upper()}
+            >>> async def main():
+            ...     mailbox, said = MemoryChannel(), []
+            ...     await mailbox.send(Message({"text": "hello"}))
+            ...     await mailbox.close()
+            ...     stats = await shout.go(mailbox, observer=said.append)
+            ...     return stats.processed, said
+            >>> asyncio.run(main())
+            (1, [{'text': 'HELLO'}])
+        """
+        return await current_host().go(self, mailbox, **options)
+
     async def map(self, items: Any, /, **settings: Unpack[MapSettings]) -> BatchResult:
         """Run this node for each of many items: `await resize.map(files, max_concurrent=20)`.
 

@@ -22,7 +22,7 @@ from .declared import checked_inputs, state_schema
 from .drawing import mermaid
 from .event import Event
 from .forms import check_params
-from .host import current_host, run_sync
+from .host import Actors, current_host, run_sync
 from .judged import OUTPUT_NAMES, PARAM_NAMES, node_problems, output_problems, port_problems, rendered_params
 from .naming import snake_case
 from .node import Node
@@ -31,7 +31,7 @@ from .wiring import Wire, as_wirable, rewire
 if TYPE_CHECKING:
     from .registry import Registry
 
-__all__ = ["OUTPUT_NAMES", "PARAM_NAMES", "Graph", "GraphNode", "port_problems", "rendered_params"]
+__all__ = ["OUTPUT_NAMES", "PARAM_NAMES", "Graph", "GraphNode", "actors", "port_problems", "rendered_params"]
 
 
 class Graph:
@@ -195,6 +195,19 @@ class Graph:
         """
         return current_host().stream(self, inputs, **options)
 
+    def actors(self, **options: Any) -> Actors:
+        """The nodes of this graph as actors, each with a mailbox: `async with graph.actors() as system: ...`.
+
+        Args:
+            **options: `mailbox`, of actors whose nodes do not say; `supervision`, of all or by node id; `kept`, how
+                many dead letters are; `grace`, seconds that what is under way has at the end; `metadata`, `config`,
+                `watch`, as of a run.
+
+        Returns:
+            The system, to `tell`, `ask`, `pause`, `drain`, `stop` and look at; see `ActorSystem`.
+        """
+        return current_host().actors(self, **options)
+
     def as_node(self, *, id: str | None = None, **settings: Any) -> GraphNode:
         """The graph as a node of another: its inputs are the step's, its output is the graph's.
 
@@ -264,6 +277,21 @@ class Graph:
 def _documents(part: str) -> ModuleType:
     """A part of the documents package; by name, for documents are made of graphs and import this module."""
     return importlib.import_module(f".documents.{part}", __package__)
+
+
+def actors(nodes: Any, *, name: str = "actors", **options: Any) -> Actors:
+    """Make actors of nodes, wired or not: each has a mailbox.
+
+    As `async with actors([fetch, count]) as system: await system.tell("fetch", {"url": "..."})`.
+
+    Args:
+        nodes: a node, or a list of them, with all that can be reached from there. name: of the graph that they become.
+        **options: as of `Graph.actors`.
+
+    Raises:
+        GraphError: with every problem at once.
+    """
+    return Graph(nodes, name=name).actors(**options)
 
 
 class GraphNode(Node):

@@ -108,6 +108,7 @@ class Live:
         "exceptions",
         "graph",
         "home",
+        "keeps_caught",
         "loop",
         "memories",
         "metadata",
@@ -121,6 +122,7 @@ class Live:
         "stopped",
         "thread",
         "trace_id",
+        "walk",
         "watch",
     )
 
@@ -132,6 +134,7 @@ class Live:
         self.metadata: Mapping[str, Any] = EMPTY
         self.config: Mapping[str, Any] = EMPTY
         self.runtime: Any = None
+        self.keeps_caught = False  # exceptions that an edge caught are wanted too
         self.on_read: Callable[[float], None] | None = None  # is told how old what a step has read is
         self.home: Any = None  # what lives on that this is part of: a system of actors, a clock
         self.trace_id: str | None = None
@@ -139,6 +142,7 @@ class Live:
         self.exceptions: list[tuple[ErrorInfo, BaseException]] = []
         self.memories: dict[str, dict[str, Any]] | None = None
         self.watch: Callable[[Event], None] | None = None
+        self.walk: Any = None  # what the contexts of its steps have in common, where no step has one of its own
         self.seq = 0
         self.stopped = False
         self.loop: asyncio.AbstractEventLoop | None = None

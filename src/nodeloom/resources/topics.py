@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from ..errors import DefinitionError
+from ..nodes.context import Context
 from .held import running_loop
 
 __all__ = ["KEPT", "Topic", "TopicOfNode", "TopicQueue", "Topics"]
@@ -202,26 +203,21 @@ class Topics:
             raise DefinitionError(f"topic {name!r} carries {carries}, and was asked for as one of {kind.__qualname__}")
         return topic
 
-    def of_node(
-        self, name: str, node_id: str, *, home: object, graph: str, on_read: Callable[[float], None] | None
-    ) -> TopicOfNode:
-        """A topic, as a node in its place reads it.
-
-        Args:
-            name: of the topic. node_id, graph: the place. on_read: is told how old what is read is.
-            home: what lives on that the node is part of, if anything; its queues go with it.
-        """
+    def of_step(self, ctx: Context, name: str) -> TopicOfNode:
+        """A topic, as the node of a step reads it in its place; its queues go with what lives on there."""
         topic: Topic[Any] = self.topic(name)
+        place = (name, ctx.graph.name if ctx.graph is not None else "", ctx.node_id)
+        home: object = self if ctx.live.home is None else ctx.live.home
 
         def queue() -> TopicQueue[Any]:
             with self._lock:
-                queues = self._queues.setdefault(self if home is None else home, {})
-                known = queues.get((name, graph, node_id))
+                queues = self._queues.setdefault(home, {})
+                known = queues.get(place)
                 if known is None:
-                    known = queues[name, graph, node_id] = topic.queue(with_newest=True)
+                    known = queues[place] = topic.queue(with_newest=True)
             return known
 
-        return TopicOfNode(topic, queue, on_read)
+        return TopicOfNode(topic, queue, ctx.live.on_read)
 
 
 def _now() -> float:

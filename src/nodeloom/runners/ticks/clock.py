@@ -67,6 +67,8 @@ class Clock:
         (10, 'duration')
     """
 
+    kind = "clock"
+
     def __init__(  # noqa: PLR0913 - each word is one thing that a clock may be told
         self,
         nodes: Any,

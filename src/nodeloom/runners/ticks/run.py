@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ...model.advance import start_at
-from ...model.values import Values
+from ...model.values import EMPTY, Values
 from ...nodes.context import Context, Walk
 from ...nodes.graph import Graph
 from ...resources.held import to_the_end
@@ -46,6 +46,8 @@ class ClockRun(Ticking):
         error: what made it end, where something did. left: the ticks that had not ended when its time was over.
     """
 
+    kind = "clock"
+
     def __init__(
         self,
         settings: ClockSettings,
@@ -57,6 +59,7 @@ class ClockRun(Ticking):
         memories: Memories,
     ) -> None:
         super().__init__(settings, graph, wiring, engine, inputs, observers, memories)
+        self.name = settings.name
         self.error: BaseException | None = None
         self.left: tuple[Left, ...] = ()
         self._others: set[asyncio.Task[Any]] = set()
@@ -103,7 +106,7 @@ class ClockRun(Ticking):
     def _context(self, index: int) -> Context:
         """What `on_start` sees."""
         node = self.bound[index].executable.node
-        live = self.live_of(start_at(self.graph.plan, f"{self.settings.name}:{node.id}", {}, index))
+        live = self.live_of(start_at(self.graph.plan, f"{self.settings.name}:{node.id}", EMPTY, index))
         return Context(live.run.ready[0], Walk(live), node, node.params)
 
     def _begin(self, duration: float | None) -> None:

@@ -99,7 +99,7 @@ class Ticking:
         self._following = Following(graph, self.bound, tickers, self, name)
         told = (self.loop, self.thread, settings.stall, self.tasks, self._blocked)
         self.pulse = Pulse(self.agenda, *told)
-        self._still = self.live_of(start_at(graph.plan, settings.name, {}, 0))
+        self._still = self.live_of(start_at(graph.plan, settings.name, EMPTY, 0))
         self.driver = self._made_driver()
         self.now: Callable[[], float] = self.driver.now
 

@@ -1,0 +1,112 @@
+"""What goes from actor to actor: a step in an envelope; and what became of one that nobody performed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import msgspec
+
+from ..channels import Sent
+from ..model.branches import state_of
+from ..model.run import ErrorInfo, Step
+from ..model.values import Values
+from ..nodes.context import Live
+
+__all__ = ["DeadLetter", "Delivery", "LeftMessage", "Post", "left_of", "state_at"]
+
+
+class Delivery(msgspec.Struct):
+    """The envelope of a message on its way to an actor: a token of the run that a message from outside has opened.
+
+    What is said in it nobody changes; the envelope itself goes on from actor to actor.
+
+    Attributes:
+        body: what came from outside. id: of that. priority: those with a higher one are received first.
+        at: when it was sent, in `perf_counter` seconds.
+        reply: who waits for the outputs of this very step, if anybody does.
+        step: what is to be done. live: its run. Neither is there before the run is opened: a message that waits is to
+            cost little, and what was made long before it is used is in no cache any more.
+    """
+
+    body: Values
+    id: str
+    priority: int
+    at: float
+    reply: asyncio.Future[Values] | None = None
+    step: Step = None  # type: ignore[assignment]
+    live: Live = None  # type: ignore[assignment]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its run is there."""
+        return bool(self.live)
+
+
+class Post(Protocol):
+    """The mailbox of an actor, which holds deliveries and nothing else; see `MemoryChannel`."""
+
+    sent: int
+    received: int
+    dropped: int
+    maxsize: int
+
+    @property
+    def depth(self) -> int: ...
+    def offer(self, message: Delivery) -> bool: ...
+    def take(self) -> Delivery | None: ...
+    async def receive(self) -> Delivery: ...
+    async def send(self, message: Delivery, *, ahead: bool = False) -> Sent: ...
+    def waiting(self) -> list[Delivery]: ...
+    async def close(self) -> None: ...
+
+
+class LeftMessage(msgspec.Struct, frozen=True):
+    """A message that was not done when its time was over.
+
+    Attributes:
+        node: the actor it was at, or on its way to. message_id: of the message that came from outside.
+        inputs: what the actor would have been given. state: the flowing state there.
+        status: `waiting` in a mailbox or for room in it, `interrupted` while it was worked on, `joining` where the
+            others of its join had not come.
+    """
+
+    node: str
+    message_id: str
+    inputs: Values
+    state: Values
+    status: str = "waiting"
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A message that failed for good.
+
+    Attributes:
+        node: the actor that could not do it. message_id: of the message that came from outside.
+        inputs: what the actor was given. state: the flowing state there. run_inputs: what came from outside.
+        error: why. attempts: how often it was tried.
+        time: when, in seconds since the epoch. priority: of the message.
+    """
+
+    node: str
+    message_id: str
+    inputs: Values
+    state: Values
+    run_inputs: Values
+    error: ErrorInfo
+    attempts: int
+    time: float
+    priority: int = 0
+
+
+def state_at(live: Live, step: Step) -> Values:
+    """The flowing state at a step, as it is now."""
+    branch = live.run.branches.get(step.branch)
+    return Values() if branch is None else Values(state_of(live.run, branch, live.plan.state))
+
+
+def left_of(delivery: Delivery, node: str, status: str = "waiting") -> LeftMessage:
+    """What is left of a delivery to a node that nobody performed."""
+    if not delivery.is_open:
+        return LeftMessage(node, delivery.id, delivery.body, delivery.body, status)
+    return LeftMessage(node, delivery.id, delivery.step.inputs, state_at(delivery.live, delivery.step), status)

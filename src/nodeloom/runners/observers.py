@@ -1,0 +1,113 @@
+"""Those who are given every output of a node that lives on (semantics 9.9)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..channels import ForwardingChannel, MemoryChannel, Message
+from ..errors import ChannelClosed
+from ..model.mailbox import Overflow
+from ..model.values import Values
+
+__all__ = ["Observer", "Observers"]
+
+Observer = Callable[[Values], Any]
+"""Is given the outputs of a step; plain, or a coroutine function."""
+
+log = logging.getLogger("nodeloom.actors")
+
+
+class Observers:
+    """The observers of one node.
+
+    A plain one is called when the output is there. An async one has a channel and a task of its own: one that is slow
+    delays itself alone, and loses the oldest outputs when it is 1,000 behind.
+
+    Args:
+        whose: the node, for messages.
+    """
+
+    __slots__ = ("_async", "_channel", "_plain", "_whose", "failures")
+
+    def __init__(self, whose: str) -> None:
+        self._whose = whose
+        self._plain: list[Observer] = []
+        self._async: dict[Observer, tuple[MemoryChannel, asyncio.Task[None]]] = {}
+        self._channel: ForwardingChannel | None = None
+        self.failures = 0
+
+    def add(self, observer: Observer) -> None:
+        """Give it every output from now on."""
+        if not _is_async(observer):
+            self._plain.append(observer)
+            return
+        channel = self.subscribe(1_000, "drop_oldest")
+        name = f"observer of {self._whose}"
+        self._async[observer] = channel, asyncio.create_task(self._observe(observer, channel), name=name)
+
+    def remove(self, observer: Observer) -> None:
+        """Give it nothing more; of one that is not there, nothing."""
+        if observer in self._plain:
+            self._plain.remove(observer)
+        elif observer in self._async:
+            channel, task = self._async.pop(observer)
+            self._forwarding().unsubscribe(channel)
+            task.cancel()
+
+    def subscribe(self, maxsize: int, overflow: Overflow) -> MemoryChannel:
+        """A channel that gets every output from now on, as the body of a message."""
+        return self._forwarding().subscribe(maxsize, overflow)
+
+    def unsubscribe(self, channel: MemoryChannel) -> None:
+        """Send it nothing more."""
+        self._forwarding().unsubscribe(channel)
+
+    def _forwarding(self) -> ForwardingChannel:
+        if self._channel is None:
+            self._channel = ForwardingChannel(name=f"outputs of {self._whose}")
+        return self._channel
+
+    async def tell(self, outputs: Values) -> None:
+        """Give everybody an output; nobody's failure is anybody else's."""
+        for observer in list(self._plain):
+            try:
+                observer(outputs)
+            except Exception as error:
+                self._failed(observer, error)
+        if self._channel is not None:
+            await self._channel.send(Message(outputs, self._whose))
+
+    async def _observe(self, observer: Callable[[Values], Awaitable[Any]], channel: MemoryChannel) -> None:
+        while True:
+            try:
+                message = await channel.receive()
+            except ChannelClosed:
+                return
+            try:
+                await observer(message.body)
+            except Exception as error:
+                self._failed(observer, error)
+
+    def _failed(self, observer: Observer, error: Exception) -> None:
+        self.failures += 1
+        what = getattr(observer, "__qualname__", observer)
+        log.error("observer %s of %s failed", what, self._whose, exc_info=error)
+
+    async def close(self, within: float) -> None:
+        """Let async observers finish what they have, for these seconds at most; there will be no more."""
+        if self._channel is not None:
+            await self._channel.close()
+        tasks = [task for _, task in self._async.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=within)
+            for task in late:
+                task.cancel()
+                await asyncio.wait({task})
+
+
+def _is_async(observer: Observer) -> bool:
+    return inspect.iscoroutinefunction(observer) or inspect.iscoroutinefunction(type(observer).__call__)

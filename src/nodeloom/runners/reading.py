@@ -1,0 +1,83 @@
+"""Actors that read channels beside their mailboxes (semantics 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from ..channels import Channel, Message, Sent
+from ..errors import ActorStopped, ChannelClosed
+from ..model.advance import error_info
+from ..model.values import Values, handed
+from ..nodes.node import Node
+from .actor import Actor
+from .delivery import DeadLetter, LeftMessage
+from .ending import Ending
+from .observers import Observer
+from .stats import ActorStats
+
+__all__ = ["Reading", "go"]
+
+log = logging.getLogger("nodeloom.actors")
+
+
+class Reading(Ending):
+    """The part of a system of actors that reads channels."""
+
+    def read(self, actor: Actor, channel: Channel) -> None:
+        """Have an actor handle the messages of a channel too; see `Actor.read`."""
+        _ = self._reading(actor, channel)
+
+    def _reading(self, actor: Actor, channel: Channel) -> asyncio.Task[None]:
+        pump = asyncio.create_task(self._pump(actor, channel), name=f"channel read by {actor.node_id}")
+        self._pumps[pump] = True
+        pump.add_done_callback(self._pumps.pop)
+        return pump
+
+    async def _enter(self, actor: Actor, inputs: Any, priority: int, reply: asyncio.Future[Values] | None) -> Sent:
+        """Send a message to an actor."""
+        raise NotImplementedError
+
+    async def read_all(self, actor: Actor, channel: Channel) -> None:
+        """Have an actor handle the messages of a channel, and wait for its end, and theirs."""
+        await asyncio.wait({self._reading(actor, channel)})
+        await self.drain()
+
+    async def _pump(self, actor: Actor, channel: Channel) -> None:
+        pump: Any = asyncio.current_task()
+        while not self.closed:
+            try:
+                message = await channel.receive()
+            except ChannelClosed:
+                return
+            self._pumps[pump] = False
+            try:
+                await self._enter(actor, message.body, message.priority, None)
+            except (asyncio.CancelledError, ActorStopped):
+                self._undelivered.append(LeftMessage(actor.node_id, message.id, handed(message.body), Values()))
+                raise
+            except Exception as error:
+                self._bury_unread(actor, message, error)
+            self._pumps[pump] = True
+
+    def _bury_unread(self, actor: Actor, message: Message, error: Exception) -> None:
+        """A message of a channel that is no input of the actor's is a dead letter."""
+        log.error("message %s is nothing that %s can be given: %s", message.id, actor.node_id, error)
+        actor.dead_letters += 1
+        nothing, info = Values(), error_info(error, actor.node_id)
+        body = Values({"body": message.body})
+        self.dead_letters.add(DeadLetter(actor.node_id, message.id, body, nothing, body, info, 0, time.time()))
+
+
+async def go(system: Reading, node: Node, mailbox: Channel, observer: Observer | None) -> ActorStats:
+    """Let the only actor of a system read a channel to its end; see `Node.go`."""
+    actor = system[node]
+    if observer is not None:
+        actor.add_observer(observer)
+    try:
+        await system.read_all(actor, mailbox)
+    finally:
+        await system.stop()
+    return actor.stats()
