@@ -337,3 +337,19 @@ def test_a_deadline_can_be_given_while_it_runs() -> None:
         return await running
 
     assert run_virtual(main())["async_arm"].misses == 5
+
+
+def test_who_watches_is_told_what_happens_in_order() -> None:
+    """10.4: with the node and the reason; a watcher that fails disturbs nobody."""
+    told: list[tuple[str, str]] = []
+
+    class Safe(Arm):
+        def safe_state(self) -> None: ...
+
+    def watch(event: Any) -> None:
+        told.append((event.type, event.node))
+        raise ValueError("no screen")
+
+    clock = Clock([Safe(0.0, 0.3, rate=2, deadline=0.1, on_miss="safe_state", id="arm")], watch=watch)
+    run(clock, 1.0)
+    assert told == [("missed", "arm"), ("safe_state", "arm"), ("stopped", "")]

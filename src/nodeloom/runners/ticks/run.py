@@ -16,7 +16,7 @@ from ...nodes.context import Context, Walk
 from ...nodes.graph import Graph
 from ...resources.held import to_the_end
 from ..left import Left, LeftStep
-from .binding import ClockServices
+from .binding import ClockServices, Memories
 from .checks import Wiring
 from .observers import Observers
 from .ticker import Tick, Ticker
@@ -40,7 +40,7 @@ class ClockRun(Ticking):
     """A clock from its first tick to its end.
 
     Args:
-        settings, graph, wiring, engine, inputs, observers: as of `Ticking`.
+        settings, graph, wiring, engine, inputs, observers, memories: as of `Ticking`.
 
     Attributes:
         error: what made it end, where something did. left: the ticks that had not ended when its time was over.
@@ -56,8 +56,9 @@ class ClockRun(Ticking):
         engine: ClockServices,
         inputs: Values,
         observers: Observers,
+        memories: Memories,
     ) -> None:
-        super().__init__(settings, graph, wiring, engine, inputs, observers)
+        super().__init__(settings, graph, wiring, engine, inputs, observers, memories)
         self.name = settings.name
         self.error: BaseException | None = None
         self.left: tuple[Left, ...] = ()
@@ -193,6 +194,7 @@ class ClockRun(Ticking):
                 ticker.held = True
             if ticker.dog is not None:
                 ticker.dog.off = True
+        self.tell("stopped", "", {"reason": reason})
         self.on_loop(partial(settle, self._ending))
         self.look_for_rest()
 
@@ -227,6 +229,7 @@ class ClockRun(Ticking):
                 self.on_loop(tick.task.cancel)
             elif tick.thread is not None:
                 self.stuck.add(tick)
+                self.services.take_memory(ticker.node)
                 self.driver.one_more()
         return tick
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ from ...nodes.context import Live, current_context
 from ...nodes.graph import Graph
 from ..stats import TickStats
 from .agenda import Agenda, Work
-from .binding import ClockServices, TickServices, bind_all
+from .binding import ClockServices, Memories, TickServices, bind_all
 from .checks import Wiring
 from .figures import with_errors
 from .following import Follow, Following, drive
@@ -57,6 +58,7 @@ class Ticking:
     Args:
         settings: the clock's. graph: its nodes and edges. wiring: which of them tick, and how they read each other.
         engine: what its nodes use. inputs: what each step's inputs begin with. observers: who is told of outputs.
+        memories: of its nodes, by id.
 
     Attributes:
         agenda: what is to be done when. tickers: the ticking nodes, by id. driver: its threads, or its loop.
@@ -71,6 +73,7 @@ class Ticking:
         engine: ClockServices,
         inputs: Values,
         observers: Observers,
+        memories: Memories,
     ) -> None:
         self.reason = ""
         self.began: float | None = None
@@ -83,17 +86,20 @@ class Ticking:
         self._variables = contextvars.copy_context()  # of who runs the clock: each tick has them, on any thread
         self.engine = engine
         self.observers = observers
-        self.services = TickServices(engine)
+        self.services = TickServices(engine, memories)
         self.bound = bind_all(graph, self.services, wiring.shared)
         self.tickers = self._made_tickers(wiring, inputs)
         self.tasks: dict[asyncio.Task[Any], Tick] = {}
         self.stuck: set[Tick] = set()
         self.limits = Limits(self.agenda, self)
-        self._following = Following(graph, self.bound, {each.index: each for each in self.tickers.values()}, self)
+        self.virtual = is_virtual(self.loop)
+        tickers = {each.index: each for each in self.tickers.values()}
+        # In virtual time every run is like the other, its ids too.
+        name = settings.name if self.virtual else f"{settings.name}-{os.urandom(4).hex()}"
+        self._following = Following(graph, self.bound, tickers, self, name)
         told = (self.loop, self.thread, settings.stall, self.tasks, self._blocked)
         self.pulse = Pulse(self.agenda, *told)
         self._still = self.live_of(start_at(graph.plan, settings.name, EMPTY, 0))
-        self.virtual = is_virtual(self.loop)
         self.driver = self._made_driver()
         self.now: Callable[[], float] = self.driver.now
 
@@ -108,11 +114,11 @@ class Ticking:
     def _made_driver(self) -> Leaders | OnVirtualLoop:
         if is_virtual(self.loop):
             return OnVirtualLoop(self.agenda, self.loop, self.thread_ended, self.pulse.is_busy)
-        settings, here = self.settings, sum(each.here for each in self.tickers.values())
+        settings, most = self.settings, 2 * len(self.tickers) + 2  # each at a tick and at its safe state, and who leads
         return Leaders(
             settings.name,
             self.agenda,
-            here + 2,
+            most,
             spin=settings.spin,
             realtime=settings.realtime,
             failed=self.broken,
@@ -169,7 +175,7 @@ class Ticking:
             return None
         self.limits.watch_tick(tick)
         if ticker.here:
-            ticker.started(now)
+            ticker.started(tick, now)
             return partial(self._perform, tick)
         return partial(self.on_loop, partial(self._begin_on_loop, tick))
 
@@ -194,7 +200,7 @@ class Ticking:
         with self.agenda.lock:
             if tick.given_up:
                 return
-            tick.ticker.started(self.now())
+            tick.ticker.started(tick, self.now())
         self._begin_task(tick, self._following.tick(tick))
 
     def _begin_task(self, tick: Tick, work: Follow) -> None:
@@ -254,6 +260,8 @@ class Ticking:
         """Take note of how a tick has ended; with the lock held."""
         ticker, error = tick.ticker, tick.failure
         if error is None:
+            if not tick.missed:
+                ticker.figures.feel("healthy")
             told, ticker.told = ticker.told, None
             return partial(log.info, "node %s works again", ticker.id) if told else None
         ticker.figures.failures += 1
