@@ -123,7 +123,14 @@ class ActorSystem(Reading):
         rules = _rules(supervision, graph)
         default = mailbox or Mailbox()
         self.actors = [
-            Actor(self, at, bound, metrics, bound[0].node.mailbox or default, rules(bound[0].node.id))
+            Actor(
+                self,
+                at,
+                bound if self._watch is None else (bound[0], None),
+                metrics,
+                bound[0].node.mailbox or default,
+                rules(bound[0].node.id),
+            )
             for at, (bound, metrics) in enumerate(zip(program.bound, program.metrics, strict=True))
         ]
         services.live_on(self)
