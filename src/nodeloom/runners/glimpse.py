@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..model.masks import MASKS
 from ..model.values import Values
@@ -16,6 +17,7 @@ LOOKED_THROUGH: Final = 10_000
 """A text of more characters is only counted: all of it would have to be looked through for secrets."""
 ITEMS: Final = 8
 DEEPEST: Final = 3
+_Plain = dict[Any, Any]
 _MAPPINGS: Final = (dict, MappingProxyType, Values)
 _LISTS: Final = {list: ("[", "]"), tuple: ("(", ")")}
 
@@ -35,13 +37,13 @@ def shortened(text: str, longest: int) -> str:
 
 
 def _told(value: Any, depth: int) -> str:
-    kind: Any = type(value)
+    kind: Any = cast("Any", type)(value)
     if kind is str:
         return _text(value)
     if value is None or kind in (bool, float) or (kind is int and value.bit_length() <= 64):
         return repr(value)
     if depth < DEEPEST and kind in _MAPPINGS:
-        pairs = (f"{_told(key, depth)}: {_told(item, depth + 1)}" for key, item in _first(dict.items, value))
+        pairs = (f"{_told(key, depth)}: {_told(item, depth + 1)}" for key, item in _first(value))
         return f"{{{_joined(pairs, len(value))}}}"
     if depth < DEEPEST and kind in _LISTS:
         start, end = _LISTS[kind]
@@ -54,9 +56,9 @@ def _text(text: str) -> str:
     return repr(shortened(MASKS.text(text), LONGEST)) if len(text) <= LOOKED_THROUGH else f"<{len(text):,} characters>"
 
 
-def _first(items: Any, value: Any) -> list[tuple[Any, Any]]:
-    mapping = value if isinstance(value, dict) else dict(value)
-    return [pair for _, pair in zip(range(ITEMS), items(mapping), strict=False)]
+def _first(value: Any) -> list[tuple[Any, Any]]:
+    mapping = cast("_Plain", value) if isinstance(value, dict) else _Plain(value)
+    return list(islice(_Plain.items(mapping), ITEMS))
 
 
 def _joined(parts: Iterable[str], count: int) -> str:

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
 
@@ -114,7 +114,7 @@ def view_of(watched: Watched, ask: Ask) -> View:
     name = shortened(watched.name, LONGEST_NAME)
     kind: Kind = "clock" if watched.kind == "clock" else "actors"
     found: list[Any] = [*watched.stats().values()]
-    totals = {word: sum(getattr(each, word) for each in found) for word in _ADDED_UP[kind]}
+    totals: dict[str, float] = {word: sum(getattr(each, word) for each in found) for word in _ADDED_UP[kind]}
     first = ranked(found, ask.sort, ask.limit)[: ask.limit]
     if kind == "actors":
         return View(name, kind, len(found), totals, actors=tuple(map(_actor_told, first)))
@@ -142,8 +142,12 @@ def ranked(stats: Sequence[Stats], sort: Sort, room: int) -> list[Stats]:
         stats, sort: of the nodes. room: for how many; where it is enough for all, those that are well stay in place.
     """
     worst = _worst if len(stats) <= room else _worst_or_busiest
-    keys = {"worst": worst, "busy": _busy, "slow": _slow, "name": lambda each: each.node}
+    keys: dict[Sort, Callable[[Any], Any]] = {"worst": worst, "busy": _busy, "slow": _slow, "name": _name}
     return sorted(stats, key=keys[sort])
+
+
+def _name(stats: ActorStats | TickStats) -> str:
+    return stats.node
 
 
 def _worst(stats: ActorStats | TickStats) -> tuple[float, ...]:
