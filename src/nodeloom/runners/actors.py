@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import threading
 from collections.abc import Callable, Mapping
 from time import perf_counter as clock
 from types import TracebackType
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
 from msgspec.structs import replace
 
 from ..channels import ACCEPTED, Sent
-from ..errors import ActorStopped, AskTimeout, ChannelClosed, UnknownActor
+from ..errors import ActorStopped, AskTimeout, ChannelClosed, DefinitionError, NodeloomError, UnknownActor
 from ..expressions.wording import nearest
 from ..model.advance import start, start_at
 from ..model.mailbox import Mailbox, Supervision
@@ -29,6 +30,7 @@ from ..nodes.event import Event
 from ..nodes.given import as_mapping, read_only
 from ..nodes.graph import Graph
 from ..nodes.node import Node
+from ..resources.given import check_seconds
 from .actor import Actor
 from .batch import BatchServices
 from .dead_letters import DeadLetters
@@ -107,6 +109,8 @@ class ActorSystem(Reading):
         grace: float = 10.0,
         **given: Unpack[Given],
     ) -> None:
+        _check(mailbox, kept, given)
+        check_seconds("grace", grace)
         letters = DeadLetters(kept, self._send_again)
         super().__init__(replace(graph.plan, on_failure="continue"), letters, graph.name, grace)
         self.graph = graph
@@ -175,6 +179,8 @@ class ActorSystem(Reading):
                 and all that `tell` raises.
         """
         actor = self[node]
+        if timeout is not None:
+            check_seconds("timeout", timeout)
         reply: asyncio.Future[Values] = self._loop.create_future()
         if timeout is None:
             await self._enter(actor, inputs, priority, reply)
@@ -201,19 +207,30 @@ class ActorSystem(Reading):
             ActorStopped: none is taken any more. ParamsError: inputs that do not fit.
         """
         given = handed(self.graph.check_inputs(inputs))
-        self._refuse()
+        self._refuse(priority)
         live = self._alive(start(self.plan, self._new_id(), given, notes=self._watch is not None), None)
-        await self.after(live, priority, None)
+        starts = len(live.run.ready)
+        try:
+            await self.after(live, priority, None)
+        except asyncio.CancelledError:
+            self._break_off(live, priority, starts)
+            raise
 
     def tell_from_thread(self, node: str | Node, inputs: Any = None, *, priority: int = 0) -> Sent:
-        """The same as `tell`, from code on a thread; it waits there while the mailbox is full."""
+        """The same as `tell`, from code on a thread; it waits there while the mailbox is full.
+
+        Raises:
+            NodeloomError: called on the thread of the loop, which would wait for itself; and all that `tell` raises.
+        """
+        if threading.get_ident() == self.live.thread:
+            raise NodeloomError(f"tell_from_thread of {self.name} is called on the thread of its loop: await tell")
         return asyncio.run_coroutine_threadsafe(self.tell(node, inputs, priority=priority), self._loop).result()
 
     async def _enter(self, actor: Actor, inputs: Any, priority: int, reply: asyncio.Future[Values] | None) -> Sent:
         given = as_mapping(inputs)
         if self.graph.inputs is not None and actor.index in self.plan.starts:
             given = self.graph.check_inputs(given)
-        self._refuse()
+        self._refuse(priority)
         return await self._open(actor, handed(given), priority, reply)
 
     async def _open(
@@ -236,14 +253,8 @@ class ActorSystem(Reading):
             return ACCEPTED
         try:
             return await self.put(delivery, actor, self._current_actor())
-        except BaseException as error:
-            if not delivery.is_open:
-                self.entered -= 1
-            elif self._lives.pop(id(delivery.live), None) is not None:
-                delivery.live.stop()
-            if isinstance(error, ChannelClosed):
-                raise stopped(actor) from None
-            raise
+        except ChannelClosed:
+            raise stopped(actor) from None
 
     def open(self, delivery: Delivery, index: int) -> None:
         """Open the run of a message that came from outside; it begins at the node of this index."""
@@ -281,7 +292,9 @@ class ActorSystem(Reading):
     def _new_id(self) -> str:
         return f"{self._prefix}{next(self._count):x}"
 
-    def _refuse(self) -> None:
+    def _refuse(self, priority: int = 0) -> None:
+        if type(priority) is not int:
+            raise DefinitionError(f"priority of a message is a whole number, not {priority!r}")
         if self.closed:
             raise ActorStopped(f"the actors of {self.name} have stopped, and take no message any more")
 
@@ -329,11 +342,28 @@ class ActorSystem(Reading):
         await self.stop(within=None if error is None else 0.0)
 
 
+def _check(mailbox: Any, kept: Any, given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name not in Given.__annotations__:
+            known = ("mailbox", "supervision", "kept", "grace", *Given.__annotations__)
+            raise DefinitionError(f"actors take no {name}; they take: {', '.join(known)}{nearest(name, known)}")
+    if not isinstance(mailbox, Mailbox | None):
+        raise DefinitionError(f"mailbox of actors is a Mailbox, not {mailbox!r}")
+    if type(kept) is not int or kept < 0:
+        raise DefinitionError(f"kept is how many dead letters are, a whole number from 0, not {kept!r}")
+
+
+def _are_rules(given: Any) -> bool:
+    return isinstance(given, Mapping) and all(isinstance(each, Supervision) for each in given.values())
+
+
 def _rules(given: Supervision | Mapping[str, Supervision] | None, graph: Graph) -> Callable[[str], Supervision]:
     """How each actor is supervised."""
     default = Supervision()
     if given is None or isinstance(given, Supervision):
         return lambda _: given or default
+    if not _are_rules(given):
+        raise DefinitionError(f"supervision is a Supervision for all actors, or one each by node id, not {given!r}")
     unknown = [name for name in given if name not in graph.nodes]
     if unknown:
         known = ", ".join(graph.nodes)

@@ -23,15 +23,21 @@ class DeadLetters(Sequence[DeadLetter]):
     """
 
     def __init__(self, kept: int, again: Callable[[DeadLetter], Awaitable[None]]) -> None:
-        self._letters: deque[DeadLetter] = deque(maxlen=kept)
+        self._letters: deque[DeadLetter] = deque()
+        self._kept = kept
         self._again = again
         self.total = self.lost = 0
 
     def add(self, letter: DeadLetter) -> None:
         """Keep one more."""
         self.total += 1
-        self.lost += len(self._letters) == self._letters.maxlen
         self._letters.append(letter)
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        while len(self._letters) > self._kept:
+            self._letters.popleft()
+            self.lost += 1
 
     async def send_again(self, *letters: DeadLetter) -> int:
         """Send these again, each to the actor that could not do it, with its inputs and state; or all there are.
@@ -46,11 +52,12 @@ class DeadLetters(Sequence[DeadLetter]):
         """
         chosen = letters or tuple(self._letters)
         for letter in chosen:
-            self.discard(letter)
+            place = self._take_out(letter)
             try:
                 await self._again(letter)
             except BaseException:
-                self._letters.appendleft(letter)
+                self._letters.insert(min(place, len(self._letters)), letter)
+                self._forget_oldest()
                 raise
         return len(chosen)
 
@@ -60,10 +67,13 @@ class DeadLetters(Sequence[DeadLetter]):
         Raises:
             NodeloomError: it is none of these, or not any more.
         """
+        self._take_out(letter)
+
+    def _take_out(self, letter: DeadLetter) -> int:
         for place, each in enumerate(self._letters):
             if each is letter:
                 del self._letters[place]
-                return
+                return place
         raise NodeloomError(f"no dead letter of message {letter.message_id} at {letter.node} is kept here")
 
     def clear(self) -> None:

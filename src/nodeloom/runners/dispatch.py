@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from time import perf_counter as clock
+from typing import Any
 
 from ..channels import ACCEPTED, Sent
 from ..errors import ActorStopped, ChannelClosed, ChannelFull, MailboxDeadlock, MessageDropped, NodeloomError
@@ -17,11 +19,14 @@ from ..model.values import Values
 from ..nodes.context import Live
 from .actor import Actor
 from .dead_letters import DeadLetters
-from .delivery import DeadLetter, Delivery, LeftMessage, left_of, state_at
+from .delivery import DeadLetter, Delivery, LeftMessage, state_at
 
 __all__ = ["Dispatch"]
 
 log = logging.getLogger("nodeloom.actors")
+
+OnWay = tuple[Delivery, Actor]
+"""A message from actor to actor, and where it goes."""
 
 
 class Dispatch:
@@ -47,6 +52,7 @@ class Dispatch:
         self.entered = 0  # messages from outside whose runs are not open yet
         self._lives: dict[int, Live] = {}  # the runs of the others
         self._undelivered: list[LeftMessage] = []
+        self._on_way: dict[int, OnWay] = {}  # what waits for room, by its envelope
 
     def look_for_rest(self) -> None:
         """An actor has come to rest, or a message to its end: see whether all have."""
@@ -85,7 +91,7 @@ class Dispatch:
 
         Args:
             delivery, target: what goes where. sender: the actor that waits for room meanwhile, if it is one.
-            keep: where this is cancelled, the message is left of what the system has to do.
+            keep: it is part of what the system has to do, also where this is cancelled; else it has not come then.
 
         Raises:
             ChannelFull: it refuses. ChannelClosed: the actor has stopped. MailboxDeadlock: senders wait in a circle.
@@ -93,25 +99,73 @@ class Dispatch:
         post = target.opened()
         if post.offer(delivery):
             return ACCEPTED
-        if sender is not None and target.mailbox.overflow == "block" and target.state != "stopped":
-            self._refuse_circle(sender, target)
-            sender.waits_for = target
         try:
-            if self.restless:
-                self.look_for_rest()
-            sent = await post.send(delivery, ahead=sender is not None)
-        except BaseException as error:
-            if keep and not isinstance(error, NodeloomError):
-                self._undelivered.append(left_of(delivery, target.node_id))
+            if target.mailbox.overflow == "block" and target.state != "stopped":
+                await self._wait_for_room(delivery, target, sender, keep)
+                return ACCEPTED
+            sent = await post.send(delivery)
+        except NodeloomError:
+            if not keep:
+                self.has_not_come(delivery)
             raise
-        finally:
-            if sender is not None:
-                sender.waits_for = None
         for each in sent.dropped:
             if isinstance(each, Delivery):
                 self.open(each, target.index)
                 await self.drop(each)
         return sent
+
+    async def _wait_for_room(self, delivery: Delivery, target: Actor, sender: Actor | None, keep: bool) -> None:
+        post = target.opened()
+        if sender is not None:
+            self._refuse_circle(sender, target)
+            sender.waits_for = target
+        place = post.line_up(delivery, ahead=sender is not None)
+        if keep:
+            self._on_way[id(delivery)] = delivery, target
+        try:
+            if self.restless:
+                self.look_for_rest()
+            await place
+        except asyncio.CancelledError:
+            if not post.withdraw(delivery, place):
+                self._on_way.pop(id(delivery), None)
+            elif not keep:
+                self.has_not_come(delivery)
+            raise
+        except NodeloomError:
+            self._on_way.pop(id(delivery), None)
+            raise
+        else:
+            self._on_way.pop(id(delivery), None)
+        finally:
+            if sender is not None:
+                sender.waits_for = None
+
+    def _break_off(self, live: Live, priority: int, starts: int) -> None:
+        """Who sent a message to where the graph starts was cancelled: what some actor has goes on, else nothing has."""
+        waiting = [key for key, (delivery, _) in self._on_way.items() if delivery.live is live]
+        ready = live.run.ready
+        ready[:0] = [self._on_way.pop(key)[0].step for key in waiting]
+        if len(ready) == starts:
+            self._lives.pop(id(live), None)
+            live.stop()
+        elif ready:
+            self.go_on_later(self.after(live, priority, None))
+        if self.restless:
+            self.look_for_rest()
+
+    def go_on_later(self, what: Coroutine[Any, Any, None]) -> None:
+        """Do the rest of something that nobody waits for."""
+        raise NotImplementedError
+
+    def has_not_come(self, delivery: Delivery) -> None:
+        """A message from outside was not taken in after all."""
+        if not delivery.is_open:
+            self.entered -= 1
+        elif self._lives.pop(id(delivery.live), None) is not None:
+            delivery.live.stop()
+        if self.restless:
+            self.look_for_rest()
 
     def open(self, delivery: Delivery, index: int) -> None:
         """Open the run of a message that came from outside; it begins at the node of this index."""
