@@ -36,7 +36,7 @@ from .runners.batch_run import Each
 from .runners.graph import GraphRun, checked
 from .runners.handle import RunHandle
 from .runners.left import Left
-from .runners.lifecycle import Lifecycle
+from .runners.lifecycle import Lifecycle, Living
 from .runners.program import Program
 from .stores.shared import MemoryShared
 
@@ -372,9 +372,10 @@ class Engine(Lifecycle):
         await self._started.stop(node)
         await self._started.start(node, ctx)
 
-    async def stop_node(self, node: Node) -> None:
-        """Call the node's `on_stop`, if it was started; its next step starts it again."""
-        await self._started.stop(node)
+    async def stop_node(self, node: Node, living: Living) -> None:
+        """Call the node's `on_stop`, if it was started, unless others than this live on it; its next step starts it."""
+        if not any(other is not living and other.lives_on(node) for other in self._living):
+            await self._started.stop(node)
 
     # --- ending
 

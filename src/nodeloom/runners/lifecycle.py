@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 from ..errors import EngineClosed
 from ..nodes.context import Context, current_context
+from ..nodes.node import Node
 from ..resources.given import check_seconds
 from ..resources.held import to_the_end
 from .left import Left
@@ -33,6 +34,10 @@ class Living(Watched, Protocol):
 
     def hasten(self) -> None:
         """The grace is over."""
+        ...
+
+    def lives_on(self, node: Node) -> bool:
+        """Whether it uses a node, and has not ended."""
         ...
 
 
