@@ -330,8 +330,7 @@ class Engine(Lifecycle):
 
     async def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function on a thread of the default pool."""
-        who = getattr(function, "__name__", "function")
-        return await self.pool("default").run(who, lambda: function(*args, **kwargs))
+        return await self.pool("default").run(getattr(function, "__name__", "function"), lambda: function(*args, **kwargs))
 
     def pool(self, name: str) -> ThreadPool:
         """The thread pool of that name."""
