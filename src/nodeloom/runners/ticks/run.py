@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ...model.advance import start_at
-from ...model.values import Values
+from ...model.values import EMPTY, Values
 from ...nodes.context import Context, Walk
 from ...nodes.graph import Graph
 from ...resources.held import to_the_end
@@ -102,7 +102,7 @@ class ClockRun(Ticking):
     def _context(self, index: int) -> Context:
         """What `on_start` sees."""
         node = self.bound[index].executable.node
-        live = self.live_of(start_at(self.graph.plan, f"{self.settings.name}:{node.id}", {}, index))
+        live = self.live_of(start_at(self.graph.plan, f"{self.settings.name}:{node.id}", EMPTY, index))
         return Context(live.run.ready[0], Walk(live), node, node.params)
 
     def _begin(self, duration: float | None) -> None:
