@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter as clock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from ..channels import ACCEPTED, Sent
 from ..errors import ActorStopped, AskTimeout, ChannelClosed, UnknownActor
+from ..executors.local import Bound
 from ..expressions.wording import nearest
 from ..model.advance import start, start_at
 from ..model.mailbox import Mailbox, Supervision
@@ -124,9 +125,13 @@ class ActorSystem(Reading):
         default = mailbox or Mailbox()
         self.actors = [
             Actor(self, at, bound, metrics, bound[0].node.mailbox or default, rules(bound[0].node.id))
-            for at, (bound, metrics) in enumerate(zip(program.bound, program.metrics, strict=True))
+            for at, (bound, metrics) in enumerate(zip(self._told_of(program.bound), program.metrics, strict=True))
         ]
         services.live_on(self)
+
+    def _told_of(self, bound: Sequence[Bound]) -> Sequence[Bound]:
+        """What performs the steps of each node: not in the quick way where watchers are to be told of each."""
+        return bound if self._watch is None else [(executable, None) for executable, _ in bound]
 
     def __getitem__(self, node: str | Node) -> Actor:
         """The actor of a node.
