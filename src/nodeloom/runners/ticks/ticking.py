@@ -48,6 +48,7 @@ class ClockSettings(msgspec.Struct, frozen=True):
     grace: float
     stall: float
     metadata: Mapping[str, Any] = EMPTY
+    config: Mapping[str, Any] = EMPTY
 
 
 class Ticking:
@@ -90,7 +91,7 @@ class Ticking:
         self._following = Following(graph, self.bound, {each.index: each for each in self.tickers.values()}, self)
         told = (self.loop, self.thread, settings.stall, self.tasks, self._blocked)
         self.pulse = Pulse(self.agenda, *told)
-        self._still = self.live_of(start_at(graph.plan, settings.name, {}, 0))
+        self._still = self.live_of(start_at(graph.plan, settings.name, EMPTY, 0))
         self.virtual = is_virtual(self.loop)
         self.driver = self._made_driver()
         self.now: Callable[[], float] = self.driver.now
@@ -268,7 +269,7 @@ class Ticking:
     def live_of(self, run: Run) -> Live:
         live = Live(self.graph, self.graph.plan, run, self.engine)
         live.home, live.loop, live.thread = self, self.loop, self.thread
-        live.metadata = self.settings.metadata
+        live.metadata, live.config = self.settings.metadata, self.settings.config
         return live
 
     def _read(self, ticker: Ticker, age: float) -> None:
