@@ -231,8 +231,7 @@ class Engine(Lifecycle):
         """A run's data, with what is alive about it."""
         run = start(graph.plan, run_id or os.urandom(16).hex(), inputs, notes=watch is not None)
         live = Live(graph, graph.plan, run, self)
-        live.metadata = read_only(metadata)
-        live.config = read_only(config)
+        live.metadata, live.config = read_only(metadata), read_only(config)
         live.watch = watch
         live.loop = asyncio.get_running_loop()
         return live
@@ -330,7 +329,8 @@ class Engine(Lifecycle):
 
     async def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function on a thread of the default pool."""
-        return await self.pool("default").run(getattr(function, "__name__", "function"), lambda: function(*args, **kwargs))
+        who = getattr(function, "__name__", "function")
+        return await self.pool("default").run(who, lambda: function(*args, **kwargs))
 
     def pool(self, name: str) -> ThreadPool:
         """The thread pool of that name."""
