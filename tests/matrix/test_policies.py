@@ -6,7 +6,7 @@ All in virtual time but for what needs threads. A worker process and a thread ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -78,7 +78,6 @@ class Case(NamedTuple):
 
     Attributes:
         told: what becomes of each. attempts: how often the work begins.
-        differs: what becomes of them in some ways, with the rule.
     """
 
     name: str
@@ -86,7 +85,6 @@ class Case(NamedTuple):
     tries: list[Any]
     told: list[Any]
     attempts: int
-    differs: Mapping[str, list[Any]] = {}
 
     def __repr__(self) -> str:
         return self.name

@@ -30,7 +30,7 @@ class Way(NamedTuple):
     Attributes:
         run: `run(node, inputs, times)`. fails: runs it once, and raises what it failed with.
         lives: its steps share a memory of `memory=True`, or why they do not. at_once: they may run at once, or why
-            they may not. whole: a Deadline bounds each step, or why it does not.
+            they may not.
         virtual: it runs plain work on a loop with virtual time as well, for it needs no other thread.
         elsewhere: it runs in another process: nothing of this one is seen there.
     """
@@ -40,7 +40,6 @@ class Way(NamedTuple):
     fails: Callable[[Node, Inputs], Awaitable[Any]]
     lives: bool
     at_once: bool = True
-    whole: bool = True
     virtual: bool = False
     elsewhere: bool = False
 
@@ -205,7 +204,7 @@ WAYS = [
     Way("channel", as_reader, as_actor_failing, lives=True, at_once=False),
     Way("tick", by_tick, by_tick_failing, lives=True, at_once=False, virtual=True),  # 10.2: ticks do not overlap
     Way("tick-thread", by_fast_tick, by_tick_failing, lives=True, at_once=False),
-    Way("batch", in_batch, in_batch_failing, lives=True, whole=False),  # 8.1: Deadline bounds the whole step
+    Way("batch", in_batch, in_batch_failing, lives=True),
 ]
 PROCESS = Way("process", in_process, in_process_failing, lives=False, elsewhere=True)
 EVERYWHERE = [*WAYS, PROCESS]
