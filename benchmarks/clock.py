@@ -28,7 +28,7 @@ now = time.perf_counter
 
 
 class Shared:
-    """One run for several figures: it is run again when a figure is asked for twice.
+    """Runs whose figures are asked for one at a time: all of a run are kept until they are.
 
     Args:
         run: gives all the figures of a run.
@@ -36,15 +36,16 @@ class Shared:
 
     def __init__(self, run: Callable[[], Figures]) -> None:
         self._run = run
-        self._left: Figures = {}
+        self._left: dict[str, list[float]] = {}
 
     def figure(self, name: str) -> Callable[[], Sampler]:
         return lambda: lambda: self._take(name)
 
     def _take(self, name: str) -> float:
-        if name not in self._left:
-            self._left = self._run()
-        return self._left.pop(name)
+        if not self._left.get(name):
+            for each, figure in self._run().items():
+                self._left.setdefault(each, []).append(figure)
+        return self._left[name].pop(0)
 
 
 def period_figures(instants: Sequence[float], rate: float, seconds: float) -> Figures:

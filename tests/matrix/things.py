@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,9 @@ from nodeloom import Context, Field, Graph, Node, Params, Route, Secret, node
 
 CALLS: Counter[str] = Counter()
 """What was called in this process, since a test cleared it."""
+
+TICK = threading.Event()
+"""Never set: to wait for on a thread."""
 
 
 class Shout(Node):
@@ -178,6 +182,11 @@ def plain_breaks() -> None:
 def breaks_in_the_middle() -> Any:
     yield {"part": 1}
     raise ValueError("no good")
+
+
+@node
+def hangs() -> None:
+    TICK.wait()
 
 
 @node
