@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .forms.asking import Asker
     from .policies.policy import Limits
     from .resources.processes import ProcessPool
-    from .runners.actors import ActorSystem
+    from .runners.actors.system import ActorSystem
     from .runners.observers import Observer
     from .runners.stats import ActorStats
 __all__ = ["Engine", "Left", "RunHandle"]
@@ -202,13 +202,13 @@ class Engine(Lifecycle):
 
     def actors(self, graph: Graph, **options: Any) -> ActorSystem:
         """The nodes of a graph as actors, each with a mailbox; see `Graph.actors`."""
-        from .runners.actors import ActorSystem
+        from .runners.actors.system import ActorSystem
 
         return ActorSystem(graph, self, **options)
 
     async def go(self, node: Node, mailbox: Channel, *, observer: Observer | None = None, **options: Any) -> ActorStats:
         """One node as an actor that reads a channel, until that is closed and all is done; see `Node.go`."""
-        from .runners.reading import go
+        from .runners.actors.reading import go
 
         return await go(self.actors(self._program_of_node(node)[0], **options), node, mailbox, observer)
 
@@ -231,7 +231,8 @@ class Engine(Lifecycle):
         """A run's data, with what is alive about it."""
         run = start(graph.plan, run_id or os.urandom(16).hex(), inputs, notes=watch is not None)
         live = Live(graph, graph.plan, run, self)
-        live.metadata, live.config = read_only(metadata), read_only(config)
+        live.metadata = read_only(metadata)
+        live.config = read_only(config)
         live.watch = watch
         live.loop = asyncio.get_running_loop()
         return live
@@ -318,8 +319,7 @@ class Engine(Lifecycle):
 
     def topic_of(self, ctx: Context, name: str) -> TopicOfNode:
         """A topic, as the node of a step reads it; see `Context.topic`."""
-        graph = ctx.graph.name if ctx.graph is not None else ""
-        return self._topics.of_node(name, graph, ctx.node_id, ctx.live.on_read)
+        return self._topics.of_step(ctx, name)
 
     def setting(self, name: str) -> Any:
         """A setting given to the engine."""

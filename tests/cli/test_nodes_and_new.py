@@ -197,10 +197,12 @@ def test_the_demo_gives_its_exit_code(cli, monkeypatch, project):
 
     asked = []
 
-    def run_demo(out, quiet):
-        asked.append((str(out), quiet))
+    def run_demo(out, quiet, seconds, screen):
+        asked.append((str(out), quiet, seconds, screen))
         return 1
 
     monkeypatch.setattr(nodeloom.demo, "run_demo", run_demo)
     assert cli("demo", "--out", "there", "--quiet").code == 1
-    assert asked == [("there", True)]
+    assert cli("demo", "--live", "0").code == 1
+    assert asked == [("there", True, 10.0, None), ("None", False, 0.0, None)]
+    assert cli("demo", "--live", "-1").code == 2

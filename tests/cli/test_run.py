@@ -91,7 +91,7 @@ def test_inputs_come_from_standard_input(command):
         (["--max-steps", "0"], "--max-steps 0: give a whole number from 1"),
         (["--max-steps", "many"], "--max-steps"),
         (["--file-root", "nowhere"], "--file-root nowhere: there is no such folder"),
-        (["--as", "actor"], "--as actor comes with actors; this version has --as graph"),
+        (["--as", "batch"], "there is no such way to run; there are graph, actor, tick"),
         (["--as", "tree"], "there is no such way to run"),
         (["--quite"], "--quite. Did you mean --quiet?"),
         (["extra"], "'extra' is more than the command takes"),

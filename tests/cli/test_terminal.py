@@ -42,12 +42,20 @@ failing = Graph(wrong, name="failing")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def on_terminal(project, *words, width=80, height=24, **more):
-    """Run a command with standard error on a terminal, and give (code, stdout, what the terminal was sent)."""
+def on_terminal(project, *words, width=80, height=24, out=False, **more):
+    """Run a command with standard error on a terminal, and give (code, stdout, what the terminal was sent).
+
+    With `out`, standard output is the terminal too.
+    """
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
     process = subprocess.Popen(
-        [*COMMAND, *words], cwd=project, env=environment(**more), stdin=side, stdout=subprocess.PIPE, stderr=side
+        [*COMMAND, *words],
+        cwd=project,
+        env=environment(**more),
+        stdin=side,
+        stdout=side if out else subprocess.PIPE,
+        stderr=side,
     )
     os.close(side)
     sent = b""
@@ -60,8 +68,8 @@ def on_terminal(project, *words, width=80, height=24, **more):
             break
         sent += piece
     os.close(main)
-    out, _ = process.communicate(timeout=30)
-    return process.returncode, out.decode(), sent.decode()
+    said, _ = process.communicate(timeout=30)
+    return process.returncode, (said or b"").decode(), sent.decode()
 
 
 def last_picture(sent, first_word):

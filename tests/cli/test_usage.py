@@ -7,7 +7,7 @@ import pytest
 
 import nodeloom
 
-COMMANDS = ("run", "validate", "draw", "nodes", "new", "demo", "secrets")
+COMMANDS = ("run", "validate", "draw", "nodes", "new", "demo", "top", "secrets")
 
 
 def test_the_version_is_the_packages(cli):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -130,3 +132,18 @@ async def test_topics_work_in_graphs_too() -> None:
         result = await engine.run(Graph(say, name="words"))
         assert result.output == {"heard": "hello"}
         assert engine.topic("word").latest() == "hello"
+
+
+def test_a_queue_that_nobody_holds_is_not_filled() -> None:
+    """10.6: what is not read any more holds no messages."""
+    topic = Topic[Any]("pose")
+    queue = topic.queue()
+    held = Pose()
+    gone = weakref.ref(held)
+    topic.send(held)
+    topic.send(None)
+    del held
+    assert gone() is not None
+    del queue
+    gc.collect()
+    assert gone() is None

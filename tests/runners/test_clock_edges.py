@@ -255,3 +255,22 @@ def test_a_node_that_no_tick_leads_to_is_refused() -> None:
         ("safe_state", "safe"),
         ("phase", None),
     ]
+
+
+def test_what_a_node_changes_in_its_state_is_not_what_the_next_tick_reads() -> None:
+    """4.8"""
+    seen: list[Any] = []
+
+    class Once(Node):
+        def work(self) -> dict[str, Any]:
+            return {"items": [1]}
+
+    @node(id="spoils")
+    def spoils(state) -> None:
+        state["items"].append(2)
+        seen.append(list(state["items"]))
+
+    once, spoil = Once(rate=1), spoils.copy(rate=4)
+    once.goto(spoil, metadata={"read": "latest"})
+    run(Clock([once, spoil], phases={"spoils": 0.1}), 1.0)
+    assert seen == [[1, 2]] * 4

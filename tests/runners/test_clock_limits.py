@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nodeloom import Clock, ClockStopped, Engine, Node, Retry
+from nodeloom import Clock, ClockStopped, DefinitionError, Engine, Node, Retry
 from nodeloom.testing import pass_time, run_virtual
 
 
@@ -277,3 +277,79 @@ async def test_a_stop_of_the_engine_is_an_end_with_a_reason() -> None:
     await engine.stop(grace=1.0)
     with pytest.raises(ClockStopped, match="its engine stopped"):
         await running
+
+
+def test_no_tick_begins_after_a_stop() -> None:
+    """10.4: those that were owed neither; they are counted as dropped."""
+
+    async def main() -> Any:
+        clock = Clock([AsyncArm(0.0, 0.75, rate=10, on_overrun="catch_up", id="arm")])
+        running = asyncio.create_task(clock.run())
+        await asyncio.sleep(0.45)
+        await clock.stop()
+        return await running
+
+    report = run_virtual(main())
+    assert (report["arm"].ticks, report["arm"].dropped, report["arm"].expected) == (2, 3, 5)
+
+
+def test_a_pause_from_the_beginning_holds_a_node_until_it_is_resumed() -> None:
+    """6.2: what comes due meanwhile was never due."""
+
+    async def main() -> Any:
+        clock = Clock([Arm(rate=10), Arm(rate=10, id="other")])
+        await clock.pause("arm")
+        running = asyncio.create_task(clock.run(1.0))
+        await asyncio.sleep(0.55)
+        clock.resume("arm")
+        return await running
+
+    report = run_virtual(main())
+    assert (report["arm"].ticks, report["arm"].expected, report["arm"].dropped) == (4, 4, 0)
+    assert report["other"].ticks == 10
+
+
+def test_what_cannot_be_set_is_refused() -> None:
+    """10.3: with what can."""
+    clock = Clock([Arm(rate=10)])
+    refused: list[tuple[str, dict[str, Any]]] = [
+        ("arm", {"rate": None}),
+        ("arm", {"rate": -1}),
+        ("arm", {"order": 1}),
+        ("arm", {"on_miss": "safe_state"}),
+        ("leg", {"rate": 1}),
+    ]
+    for node_id, changes in refused:
+        with pytest.raises(DefinitionError):
+            clock.set(node_id, **changes)
+    with pytest.raises(KeyError, match="no node 'leg'"):
+        clock["leg"]
+
+
+def test_a_deadline_can_be_given_while_it_runs() -> None:
+    """10.3"""
+
+    async def main() -> Any:
+        clock = Clock([AsyncArm(*[0.05] * 10, rate=10)])
+        running = asyncio.create_task(clock.run(1.0))
+        await asyncio.sleep(0.46)
+        clock.set("async_arm", deadline=0.02)
+        return await running
+
+    assert run_virtual(main())["async_arm"].misses == 5
+
+
+def test_who_watches_is_told_what_happens_in_order() -> None:
+    """10.4: with the node and the reason; a watcher that fails disturbs nobody."""
+    told: list[tuple[str, str]] = []
+
+    class Safe(Arm):
+        def safe_state(self) -> None: ...
+
+    def watch(event: Any) -> None:
+        told.append((event.type, event.node))
+        raise ValueError("no screen")
+
+    clock = Clock([Safe(0.0, 0.3, rate=2, deadline=0.1, on_miss="safe_state", id="arm")], watch=watch)
+    run(clock, 1.0)
+    assert told == [("missed", "arm"), ("safe_state", "arm"), ("stopped", "")]

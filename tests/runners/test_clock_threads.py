@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nodeloom import Clock, Engine, Graph, Node, node
+from nodeloom import Clock, ClockStopped, Engine, Graph, Node, node
 from nodeloom.nodes.context import current_context
 
 WAIT = 20.0
@@ -55,7 +56,7 @@ async def test_plain_work_runs_on_clock_threads_and_no_daemon() -> None:
     """10.3, 6.3"""
     control = Control(rate=200)
     report = await Clock([control], name="robot").run(duration=0.1)
-    assert report["control"].ticks == 20
+    assert report["control"].expected == 20
     assert control.threads <= {f"nodeloom-robot_{number}" for number in range(1, 5)}
     assert threads_of("robot") == [], "they have ended"
 
@@ -110,7 +111,7 @@ async def test_async_work_runs_on_the_loop_that_awaits_the_clock() -> None:
 
     report = await Clock([camera.copy(rate=100)]).run(duration=0.1)
     assert loops == {asyncio.get_running_loop()}
-    assert report["camera"].ticks == 10
+    assert report["camera"].expected == 10
 
 
 async def test_a_tick_begins_on_its_thread_and_goes_on_on_the_loop_where_it_must_wait() -> None:
@@ -131,7 +132,7 @@ async def test_a_tick_begins_on_its_thread_and_goes_on_on_the_loop_where_it_must
     first = control.copy(rate=100)
     first >> reports
     report = await Clock(first).run(duration=0.05)
-    assert report["control"].ticks == 5
+    assert len(where) == 2 * report["control"].ticks
     assert set(where[1::2]) == {main}
     assert main not in where[::2]
 
@@ -240,7 +241,10 @@ async def test_what_does_not_end_within_the_grace_is_left_and_named() -> None:
     hang, hangs = threading.Event(), threading.Event()
 
     class Stuck(Node):
-        def work(self) -> None:
+        memory = True
+
+        def work(self, ctx: Any) -> None:
+            ctx.memory["n"] = ctx.memory.get("n", 0) + 1
             hangs.set()
             hang.wait(WAIT)
 
@@ -252,6 +256,7 @@ async def test_what_does_not_end_within_the_grace_is_left_and_named() -> None:
     assert [step.node for each in left for step in each.steps] == ["stuck"]
     assert report.left == left
     hang.set()
+    assert (await clock.run(duration=0.05))["stuck"].failures == 0, "nothing holds its memory"
 
 
 async def test_cancelling_the_run_ends_its_ticks_and_threads() -> None:
@@ -386,13 +391,14 @@ async def test_a_clock_runs_once_at_a_time_and_again_afterwards() -> None:
     with pytest.raises(Exception, match="runs already"):
         await clock.run(duration=0.1)
     await running
-    assert (await clock.run(duration=0.05))["control"].ticks == 5
+    assert (await clock.run(duration=0.05))["control"].expected == 5
 
 
 def test_run_sync_runs_a_clock_from_code_that_is_not_async() -> None:
     """10.1"""
     report = Clock([Control(rate=100)]).run_sync(duration=0.05)
-    assert report["control"].ticks == 5
+    assert report["control"].expected == 5
+    assert report["control"].ticks > 0
 
 
 def test_a_process_ends_though_a_tick_is_stuck_and_names_it() -> None:
@@ -426,3 +432,116 @@ async def test_nodes_that_are_idle_own_no_thread() -> None:
     await clock.stop()
     assert len(alive) <= 2
     assert (await running).reason == "stopped"
+
+
+async def test_the_context_variables_of_who_runs_a_clock_are_those_of_its_ticks() -> None:
+    """10.3: on its threads and on its loop; what a tick sets is its own."""
+    user = contextvars.ContextVar("user", default="nobody")
+    seen: dict[str, set[str]] = {"plain": set(), "awaits": set()}
+
+    @node(id="plain")
+    def plain() -> None:
+        seen["plain"].add(user.get())
+        user.set("changed")
+
+    @node(id="awaits")
+    async def awaits() -> None:
+        seen["awaits"].add(user.get())
+        user.set("changed")
+
+    user.set("somebody")
+    await Clock([plain.copy(rate=100), awaits.copy(rate=100)]).run(duration=0.05)
+    assert seen == {"plain": {"somebody"}, "awaits": {"somebody"}}
+
+
+async def test_figures_can_be_read_from_any_thread_at_any_time() -> None:
+    """10.5: before, while and after it runs."""
+    clock = Clock([Control(rate=500)])
+    assert clock.stats()["control"].health == "waiting"
+    ticked, enough = Until(30), threading.Event()
+    clock["control"].add_observer(ticked)
+    read: list[Any] = []
+
+    def reads() -> None:
+        while not enough.is_set():
+            read.append(clock.stats()["control"])
+
+    running = asyncio.create_task(clock.run())
+    reading = asyncio.create_task(asyncio.to_thread(reads))
+    assert await asyncio.to_thread(ticked.reached.wait, WAIT)
+    enough.set()
+    await reading
+    await clock.stop()
+    report = await running
+    ticks = [stats.ticks for stats in read]
+    assert ticks == sorted(ticks)
+    assert clock.stats()["control"] == report["control"]
+    assert report["control"].health == "healthy"
+
+
+async def test_closing_the_engine_ends_a_clock_at_once() -> None:
+    """6.2: what it was at is cancelled, and `run` says why."""
+    began = asyncio.Event()
+
+    class Waits(Node):
+        async def work(self) -> None:
+            began.set()
+            await asyncio.Event().wait()
+
+    engine = Engine()
+    clock = Clock([Waits(rate=100), Control(rate=100)], engine=engine, grace=WAIT)
+    running = asyncio.create_task(clock.run())
+    await began.wait()
+    await asyncio.wait_for(engine.close(), WAIT / 2)
+    with pytest.raises(ClockStopped, match="its engine stopped") as stopped:
+        await running
+    assert [step.node for each in stopped.value.report.left for step in each.steps] == ["waits"]
+
+
+async def test_ticks_have_run_ids_of_their_own() -> None:
+    """1.3: also those of another run of the same clock."""
+    seen: list[str] = []
+
+    @node(id="control")
+    def control(ctx) -> None:
+        seen.append(ctx.run_id)
+
+    clock = Clock([control.copy(rate=100)], name="robot")
+    await clock.run(duration=0.03)
+    await clock.run(duration=0.03)
+    assert len(set(seen)) == len(seen) > 1
+    assert all(each.startswith("robot-") for each in seen)
+
+
+async def test_a_hanging_thread_does_not_hold_up_a_stop_on_a_miss() -> None:
+    """10.4: the clock stops at once, with the reason, and says what it left."""
+    hang = threading.Event()
+
+    class Arm(Node):
+        def work(self) -> None:
+            hang.wait(WAIT)
+
+    try:
+        with pytest.raises(ClockStopped, match="node arm: no tick was done for") as stopped:
+            await asyncio.wait_for(Clock([Arm(rate=10, watchdog=0.05, on_miss="stop")], grace=WAIT).run(), WAIT / 2)
+    finally:
+        hang.set()
+    assert [step.node for each in stopped.value.report.left for step in each.steps] == ["arm"]
+
+
+async def test_a_late_async_tick_brings_its_node_to_a_safe_state_off_the_loop() -> None:
+    """10.4: also where it is its end that tells."""
+    threads: list[int] = []
+
+    class Arm(Node):
+        async def work(self) -> None: ...
+
+        def safe_state(self) -> None:
+            threads.append(threading.get_ident())
+
+    clock = Clock([Arm(rate=50, deadline=1e-9, on_miss="safe_state")])
+    report = await clock.run(duration=0.1)
+    assert report["arm"].misses == report["arm"].ticks > 0
+    assert report["arm"].health == "safe_state"
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()

@@ -98,6 +98,10 @@ def test_memory_is_kept_for_the_life_of_a_clock() -> None:
         given = at_times(clock, "counter")
         await clock.run(duration=0.5)
         assert [each.n for each in given] == [1, 2, 3, 4, 5]
+        await clock.run(duration=0.1)
+        clock.reset_memory("counter")
+        await clock.run(duration=0.1)
+        assert [each.n for each in given[5:]] == [6, 1]
 
     run_virtual(main())
 

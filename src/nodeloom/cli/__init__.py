@@ -1,4 +1,4 @@
-"""The command line: `nodeloom run`, `validate`, `draw`, `nodes`, `new`, `demo`, `secrets`."""
+"""The command line: `nodeloom run`, `validate`, `draw`, `nodes`, `new`, `demo`, `top`, `secrets`."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from .. import __version__
-from .options import FormOptions, RunOptions
+from .options import FormOptions, RunOptions, TopOptions
 from .report import BROKEN_PIPE, FAILED, INTERRUPTED, WRONG, author_place, fail, show_traceback, trouble_of, usage_of
 
 __all__ = ["app", "invoke"]
@@ -128,16 +128,31 @@ def demo(
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], metavar="PATH")] = None,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"])] = False,
+    live: Annotated[float, Parameter(metavar="SECONDS")] = 10.0,
 ) -> int:
-    """Run a workflow worth watching, on this machine alone.
+    """Run a workflow worth watching, on this machine alone; then its nodes as they live, by the clock and as actors.
 
     Args:
         out: Where to keep what it makes: a folder, or a file that ends in .html.
-        quiet: Show no progress.
+        quiet: Show no progress, and nothing that lives.
+        live: For how long its nodes live; 10 by default, 0 for not at all.
     """
-    from nodeloom.demo import run_demo
+    from .demo import demo_command
 
-    return run_demo(out, quiet)
+    return demo_command(out, quiet, live)
+
+
+@app.command(name="top", help_epilogue="")
+def top(
+    pid: Annotated[int | None, Parameter(help="Which process; needed where several can be seen.")] = None,
+    /,
+    *,
+    options: TopOptions | None = None,
+) -> int:
+    """Watch the actors and clocks of a process: how busy, how fast, how well each node is. Ctrl-C leaves it."""
+    from .top.command import top_command
+
+    return top_command(pid, options or TopOptions())
 
 
 secrets = App(name="secrets", help="Keep secrets in an encrypted file; values are never shown.", help_epilogue="")

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from .report import UsageError
 
-__all__ = ["parse_value", "read_inputs", "read_pairs"]
+__all__ = ["parse_value", "read_inputs", "read_pairs", "strict_json"]
 
 
 def read_inputs(pairs: Sequence[str], file: str | None) -> dict[str, Any]:
@@ -43,9 +43,18 @@ def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
 def parse_value(text: str) -> Any:
     """The text as JSON where it is valid JSON, else as it is."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return strict_json(text)
     except (ValueError, RecursionError):
         return text
+
+
+def strict_json(text: str) -> Any:
+    """What JSON says, and nothing that only Python takes for JSON, as NaN.
+
+    Raises:
+        ValueError: it is none. RecursionError: it is too deep.
+    """
+    return json.loads(text, parse_constant=_no_constant)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -61,7 +70,7 @@ def _from_file(file: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{name} is not UTF-8 text (byte {error.start + 1})") from error
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = strict_json(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{name}:{error.lineno}:{error.colno}: no JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-__all__ = ["FormOptions", "RunOptions"]
+__all__ = ["FormOptions", "RunOptions", "TopOptions"]
 
 INPUT = """One input; may be repeated. VALUE is read as JSON where it is valid JSON (n=3, tags='["a", "b"]'), else as \
 text."""
@@ -54,8 +54,32 @@ class RunOptions:
     ] = None
     kind: Annotated[
         str,
-        Parameter(name="--as", metavar="KIND", help="How to run it: graph. (Actors, clocks and batches come later.)"),
+        Parameter(
+            name="--as",
+            metavar="KIND",
+            help="How to run it: as a graph, once (the usual); as actors, with a message for each line of JSON; or by "
+            "tick, at the rates that its nodes have.",
+        ),
     ] = "graph"
+    messages: Annotated[
+        Path | None,
+        Parameter(metavar="FILE", allow_leading_hyphen=True, help="Actors: the messages; standard input by default."),
+    ] = None
+    outputs: Annotated[
+        list[str] | None,
+        Parameter(
+            metavar="NODE",
+            help="Actors: whose outputs go to standard output; may be repeated. Those that nothing follows by default.",
+        ),
+    ] = None
+    strict: Annotated[bool, Parameter(help="Actors: stop at the first line that is no message.")] = False
+    left: Annotated[
+        Path | None,
+        Parameter(metavar="FILE", help="Actors: where to add what was left undone; standard error by default."),
+    ] = None
+    duration: Annotated[
+        float | None, Parameter(metavar="SECONDS", help="By tick: for how long; until a signal comes by default.")
+    ] = None
 
 
 @Parameter(name="*")
@@ -89,3 +113,22 @@ class FormOptions:
         bool,
         Parameter(help="Ask nothing: the fields, what is known of each, and all problems as JSON on standard output."),
     ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TopOptions:
+    """How to look at a process; each attribute is an option of the command."""
+
+    sort: Annotated[
+        Literal["worst", "busy", "slow", "name"],
+        Parameter(help="Which nodes come first: worst (what is not well; the usual), busy, slow, or by name."),
+    ] = "worst"
+    limit: Annotated[
+        int | None, Parameter(metavar="N", help="How many nodes of each system to show; as many as fit, by default.")
+    ] = None
+    every: Annotated[float, Parameter(metavar="SECONDS", help="How often to look; 1 by default.")] = 1.0
+    count: Annotated[int | None, Parameter(metavar="N", help="How often to look in all; until it ends by default.")] = (
+        None
+    )
+    json: Annotated[bool, Parameter(help="Each reading as a line of JSON on standard output.")] = False

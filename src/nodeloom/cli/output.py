@@ -18,7 +18,7 @@ import msgspec
 
 from ..model.masks import MASKS
 
-__all__ = ["jsonable", "write_json", "write_line"]
+__all__ = ["as_line", "jsonable", "write_json", "write_line"]
 
 DEEPEST = 200
 PIECE = 65_536
@@ -90,6 +90,11 @@ def write_line(value: Any, stream: TextIO) -> None:
     """Print the value as one line of JSON, at once, secrets masked."""
     _write(MASKS.data(jsonable(value)), stream, indent=None)
     stream.flush()
+
+
+def as_line(value: Any) -> str:
+    """The value as one line of JSON, secrets masked."""
+    return json.dumps(MASKS.data(jsonable(value)), ensure_ascii=False)
 
 
 def _write(value: Any, stream: TextIO, indent: int | None) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import gc
 import logging
+import math
 import signal
 import sys
 from collections.abc import Mapping
@@ -31,7 +32,14 @@ from .targets import inputs_problem, load_graph, parse_target
 
 __all__ = ["run_command"]
 
-LATER = {"actor": "actors", "tick": "clocks", "batch": "batches"}
+KINDS = ("graph", "actor", "tick")
+ONLY_OF = {
+    **dict.fromkeys(("messages", "outputs", "strict", "left"), ("actor",)),
+    "duration": ("tick",),
+    "run_id": ("graph",),
+    **dict.fromkeys(("input", "inputs"), ("graph", "tick")),
+}
+"""Options that mean nothing in another way to run."""
 PERIOD = 0.1
 
 
@@ -45,20 +53,36 @@ def run_command(text: str, options: RunOptions) -> int:
     with redirect_stdout(sys.stderr):  # what nodes print must not end up in the middle of the output
         try:
             graph = _bounded(load_graph(target), options.max_steps)
-            graph.check_inputs(inputs)
+            if options.kind == "graph":
+                graph.check_inputs(inputs)
+            with logging_to_stderr(quiet=options.quiet, verbose=options.verbose):
+                return _run(graph, inputs, options, output)
         except GraphError as error:
             return fail(problems_paragraph(error, text), WRONG, error)
         except ParamsError as error:
             return fail(inputs_problem(error, text), WRONG, error)
-        with logging_to_stderr(quiet=options.quiet, verbose=options.verbose):
-            return asyncio.run(Command(graph, inputs, options, output).run())
+
+
+def _run(graph: Graph, inputs: Mapping[str, Any], options: RunOptions, output: TextIO) -> int:
+    if options.kind == "actor":
+        from .living.actors import run_actors
+
+        return run_actors(graph, options, output)
+    if options.kind == "tick":
+        from .living.clocks import run_clock
+
+        return run_clock(graph, inputs, options, output)
+    return asyncio.run(Command(graph, inputs, options, output).run())
 
 
 def _check(options: RunOptions) -> None:
-    if options.kind != "graph":
-        if options.kind in LATER:
-            raise UsageError(f"--as {options.kind} comes with {LATER[options.kind]}; this version has --as graph")
-        raise UsageError(f"--as {options.kind}: there is no such way to run; there is --as graph")
+    if options.kind not in KINDS:
+        raise UsageError(f"--as {options.kind}: there is no such way to run; there are {', '.join(KINDS)}")
+    for word, kinds in ONLY_OF.items():
+        if getattr(options, word) and options.kind not in kinds:
+            raise UsageError(f"--{word.replace('_', '-')} means nothing --as {options.kind}; it is for {kinds[0]}")
+    if options.duration is not None and not 0 < options.duration < math.inf:
+        raise UsageError(f"--duration {options.duration:g}: give seconds, above 0")
     if options.max_steps is not None and options.max_steps < 1:
         raise UsageError(f"--max-steps {options.max_steps}: give a whole number from 1")
     if not options.grace >= 0:

@@ -188,4 +188,4 @@ def inputs_problem(error: ParamsError, name: str) -> str:
 
 
 def _input_name(problem: Problem) -> str:
-    return (problem.field or "inputs").removeprefix("inputs.")
+    return (problem.field or "inputs").removeprefix("inputs.").removeprefix("params.")

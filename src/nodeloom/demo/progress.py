@@ -12,6 +12,7 @@ from ..nodes.event import Event
 
 if TYPE_CHECKING:
     from ..nodes.graph import Graph
+    from .live import Lived
 
 __all__ = ["Terminal"]
 
@@ -139,6 +140,27 @@ class Terminal:
             self.line(f"  {note}", "dim")
         self.line()
         self.line(f"Report   {report}   ({seconds:.1f} s)", "bold")
+
+    def before_living(self, seconds: float) -> None:
+        """What comes now."""
+        self.line()
+        self.line(f"The same nodes, living: the week once more, in {seconds:g} seconds", "bold")
+        self.line("  a clock replays it, and each earthquake flows through actors", "dim")
+        self.line()
+
+    def lived(self, lived: Lived) -> None:
+        """What became of what lived."""
+        dot = f" {self._signs['dot']} "
+        self.line()
+        lost = "nothing lost" if lived.sent == lived.processed and not (lived.left or lived.dead) else "not all arrived"
+        figures = (
+            f"{lived.sent:,} sent, {lived.processed:,} processed, {lived.left:,} left, {lived.dead:,} dead letters"
+        )
+        self.line(f"Actors   {figures}{dot}{lost}", "bold")
+        if lived.strongest is not None:
+            self.line(f"Board    strongest: {lived.strongest['magnitude']}{dot}{lived.strongest['place']}")
+        rates = [f"{name} {each.achieved_rate:.1f} of {each.rate:g} Hz" for name, each in lived.report.items()]
+        self.line(f"Clock    {dot.join(rates)}")
 
     def _styled(self, text: str, style: str) -> str:
         code = _COLOURS.get(style)

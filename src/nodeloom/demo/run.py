@@ -11,6 +11,7 @@ from ..errors import RunFailed
 from ..model.run import RunResult
 from ..nodes.graph import Graph
 from .feed import Feed
+from .live import Screen, live
 from .progress import Terminal
 
 __all__ = ["run_demo"]
@@ -19,12 +20,13 @@ FAILED, INTERRUPTED = 1, 130
 FOLDER, NAME = Path("nodeloom-demo"), "report.html"
 
 
-def run_demo(out: Path | None = None, quiet: bool = False) -> int:
-    """Run the demo.
+def run_demo(out: Path | None = None, quiet: bool = False, seconds: float = 0.0, screen: Screen | None = None) -> int:
+    """Run the demo: the workflow once, and then its nodes as they live.
 
     Args:
         out: the folder to write `report.html` in, or a file named `*.html`; `nodeloom-demo` by default.
-        quiet: print nothing but the path of the report.
+        quiet: print nothing but the path of the report, and let nothing live.
+        seconds: how long they live. screen: shows that, where there is a terminal.
 
     Returns:
         The exit code: 0, 1 when it failed, 130 when it was interrupted. A report is written whole or not at all.
@@ -34,7 +36,7 @@ def run_demo(out: Path | None = None, quiet: bool = False) -> int:
     try:
         from .workflow import graph
 
-        return asyncio.run(show(graph, report, terminal))
+        return asyncio.run(show(graph, report, terminal, 0.0 if quiet else seconds, screen))
     except KeyboardInterrupt:
         terminal.failed("interrupted")
         return INTERRUPTED
@@ -52,13 +54,18 @@ def report_at(out: Path | None) -> Path:
     return (given if given.suffix.lower() in (".html", ".htm") else given / NAME).absolute()
 
 
-async def show(graph: Graph, report: Path, terminal: Terminal) -> int:
-    """Draw the graph, run it, tell what it found."""
+async def show(
+    graph: Graph, report: Path, terminal: Terminal, seconds: float = 0.0, screen: Screen | None = None
+) -> int:
+    """Draw the graph, run it, tell what it found; and let it live for these seconds."""
     terminal.drawing(graph)
     started = time.perf_counter()
     result = await run(graph, report, terminal)
     terminal.end()
     terminal.summary(result.state["summary"], str(report), time.perf_counter() - started)
+    if seconds > 0:
+        terminal.before_living(seconds)
+        terminal.lived(await live(result.state, seconds, screen))
     return 0
 
 

@@ -47,7 +47,7 @@ class Host(Protocol):
 
 
 class Actors(Protocol):
-    """A system of actors, as definitions know it; see `runners.actors.ActorSystem`."""
+    """A system of actors, as definitions know it; see `runners.actors.system.ActorSystem`."""
 
     @property
     def name(self) -> str: ...

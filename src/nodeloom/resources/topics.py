@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from ..errors import DefinitionError
+from ..nodes.context import Context
 from .held import running_loop
 
 __all__ = ["KEPT", "Topic", "TopicOfNode", "TopicQueue", "Topics"]
@@ -51,7 +53,7 @@ class Topic(Generic[T]):
         self.kind = kind
         self.count = 0
         self._newest: Message | None = None
-        self._queues: tuple[TopicQueue[T], ...] = ()
+        self._queues: weakref.WeakSet[TopicQueue[T]] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def send(self, value: T) -> None:
@@ -82,7 +84,7 @@ class Topic(Generic[T]):
         return None if newest is None else _now() - newest.at
 
     def queue(self, kept: int = KEPT, *, with_newest: bool = False) -> TopicQueue[T]:
-        """A reader of its own, to which each value comes once, in order, from now on.
+        """A reader of its own, to which each value comes once, in order, from now on and as long as it is held.
 
         Args:
             kept: how many values wait for it; the oldest are dropped, and counted.
@@ -92,13 +94,13 @@ class Topic(Generic[T]):
         with self._lock:
             if with_newest and self._newest is not None:
                 queue.put(self._newest)
-            self._queues = (*self._queues, queue)
+            self._queues.add(queue)
         return queue
 
     def leave(self, queue: TopicQueue[T]) -> None:
         """Keep nothing for a reader any more."""
         with self._lock:
-            self._queues = tuple(each for each in self._queues if each is not queue)
+            self._queues.discard(queue)
 
     def __repr__(self) -> str:
         kind = "" if self.kind is None else f" of {self.kind.__qualname__}"
@@ -173,12 +175,15 @@ class TopicOfNode:
             self._on_read(age)
 
 
+_Queues = dict[tuple[str, str, str], TopicQueue[Any]]
+
+
 class Topics:
     """The topics of an engine."""
 
     def __init__(self) -> None:
         self._topics: dict[str, Topic[Any]] = {}
-        self._queues: dict[tuple[str, str, str], TopicQueue[Any]] = {}
+        self._queues: weakref.WeakKeyDictionary[object, _Queues] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def topic(self, name: str, kind: type[T] | None = None) -> Topic[T]:
@@ -198,19 +203,21 @@ class Topics:
             raise DefinitionError(f"topic {name!r} carries {carries}, and was asked for as one of {kind.__qualname__}")
         return topic
 
-    def of_node(self, name: str, graph: str, node_id: str, on_read: Callable[[float], None] | None) -> TopicOfNode:
-        """A topic, as a node in its place in a graph reads it."""
+    def of_step(self, ctx: Context, name: str) -> TopicOfNode:
+        """A topic, as the node of a step reads it in its place; its queues go with what lives on there."""
         topic: Topic[Any] = self.topic(name)
+        place = (name, ctx.graph.name if ctx.graph is not None else "", ctx.node_id)
+        home: object = self if ctx.live.home is None else ctx.live.home
 
         def queue() -> TopicQueue[Any]:
-            place = (name, graph, node_id)
             with self._lock:
-                known = self._queues.get(place)
+                queues = self._queues.setdefault(home, {})
+                known = queues.get(place)
                 if known is None:
-                    known = self._queues[place] = topic.queue(with_newest=True)
+                    known = queues[place] = topic.queue(with_newest=True)
             return known
 
-        return TopicOfNode(topic, queue, on_read)
+        return TopicOfNode(topic, queue, ctx.live.on_read)
 
 
 def _now() -> float:

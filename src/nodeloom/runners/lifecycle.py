@@ -14,6 +14,8 @@ from ..resources.held import to_the_end
 from .left import Left
 from .parts import Parts
 from .pausing import Pausable
+from .readings import Watched
+from .seen import Seen
 from .signals import UntilSignal
 from .under_way import UnderWay
 
@@ -22,7 +24,7 @@ __all__ = ["Lifecycle", "Living"]
 log = logging.getLogger("nodeloom.engine")
 
 
-class Living(Protocol):
+class Living(Watched, Protocol):
     """What lives on, unlike a run: a system of actors, a clock."""
 
     async def end(self, grace: float) -> tuple[Left, ...]:
@@ -63,6 +65,22 @@ class Lifecycle:
     def forget(self, living: Living) -> None:
         """What lived on here has ended."""
         self._living.pop(living, None)
+
+    @property
+    def living(self) -> tuple[Living, ...]:
+        """The systems of actors and the clocks that live on here now, the oldest first; each has `stats()`."""
+        return tuple(self._living)
+
+    def seen(self) -> Seen:
+        """Let `nodeloom top` show what lives on here, while this is entered; other users cannot look.
+
+        Raises:
+            NodeloomError: when it is entered, where this user has no folder of their own to put a socket in.
+
+        Example:
+            `async with Engine() as engine, engine.seen(): ...`
+        """
+        return Seen(self)
 
     def _refuse(self, outer: Pausable | None, ctx: Context | None) -> None:
         """Take no new run; while the engine stops, only what a step of this one needs to come to an end."""

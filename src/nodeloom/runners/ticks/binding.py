@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...policies.policy import Limits
     from ...resources.secrets import Secrets
 
-__all__ = ["Bound", "ClockServices", "TickServices", "bind_all"]
+__all__ = ["Bound", "ClockServices", "Memories", "TickServices", "bind_all"]
 
 
 class ClockServices(BatchServices, Services, Protocol):
@@ -39,16 +39,20 @@ class ClockServices(BatchServices, Services, Protocol):
     def forget(self, living: Living) -> None: ...
 
 
+Memories = dict[str, tuple[dict[str, Any], asyncio.Lock]]
+"""What nodes remember, by id, and the locks that let their steps go one at a time."""
+
+
 class TickServices:
     """An engine's services to the nodes of one clock, whose memories the clock keeps (4.1).
 
     Args:
-        engine: the engine.
+        engine: the engine. memories: those of its nodes, by id.
     """
 
-    def __init__(self, engine: ClockServices) -> None:
+    def __init__(self, engine: ClockServices, memories: Memories) -> None:
         self._engine = engine
-        self._memories: dict[str, tuple[dict[str, Any], asyncio.Lock]] = {}
+        self._memories = memories
 
     def memory_of(self, live: Live, node: Node) -> tuple[MutableMapping[str, Any], asyncio.Lock]:
         """A node's memory, which lasts as long as the clock, and the lock that lets its steps go one at a time."""
@@ -58,8 +62,14 @@ class TickServices:
         return known or self._memories.setdefault(node.id, ({}, asyncio.Lock()))
 
     def forget_memory(self, node: Node) -> None:
-        """Let a node begin anew. What it was at may still hold the old memory, and its lock."""
+        """Let a node begin anew."""
         self._memories.pop(node.id, None)
+
+    def take_memory(self, node: Node) -> None:
+        """Take a node's memory from what it is at, which may hold its lock for ever; what that changes is its own."""
+        known = self._memories.get(node.id)
+        if known is not None:
+            self._memories[node.id] = dict(known[0]), asyncio.Lock()
 
     @property
     def limits(self) -> Limits:

@@ -16,7 +16,7 @@ from ...nodes.settings import setting
 from ...resources.given import check_seconds
 from ..left import Left
 from ..stats import TickStats
-from .binding import ClockServices
+from .binding import ClockServices, Memories
 from .checks import can_be_safe, wiring_of
 from .observers import ClockEvent, Observer, Observers
 from .report import Report
@@ -64,16 +64,18 @@ class Clock:
         ...     def work(self):
         ...         return {"beat": True}
         >>> report = asyncio.run(Clock([Pulse(rate=100)]).run(duration=0.1))
-        >>> report["pulse"].ticks
-        10
+        >>> report["pulse"].expected, report.reason
+        (10, 'duration')
     """
+
+    kind = "clock"
 
     def __init__(  # noqa: PLR0913 - each word is one thing that a clock may be told
         self,
         nodes: Any,
         *,
         name: str | None = None,
-        engine: Any = None,
+        engine: ClockServices | None = None,
         phases: Mapping[str, float] | None = None,
         spin: float = 0.0,
         realtime: bool = False,
@@ -97,6 +99,7 @@ class Clock:
         self._settings = ClockSettings(self.name, dict(phases or {}), spin, realtime, stops, grace, stall, *known)
         self._engine = engine
         self._observers = Observers(watch)
+        self._memories: Memories = {}
         self._changes: dict[str, dict[str, Any]] = {}
         self._paused: set[str] = set()
         self._run: ClockRun | None = None
@@ -120,11 +123,13 @@ class Clock:
             check_seconds("duration", duration)
         if self._running:
             raise NodeloomError(f"clock {self.name} runs already; a clock runs once at a time")
-        engine = cast("ClockServices", self._engine or current_host())
+        engine = self._engine or cast("ClockServices", current_host())
         given = freeze(self.graph.check_inputs(inputs) if inputs is not None else {})
         self._running = True
         try:
-            run = self._run = ClockRun(self._settings, self.graph, self._wiring, engine, given, self._observers)
+            run = self._run = ClockRun(
+                self._settings, self.graph, self._wiring, engine, given, self._observers, self._memories
+            )
             self._set_up(run)
             await run.drive(duration)
         finally:
@@ -210,6 +215,10 @@ class Clock:
         self._paused.difference_update(nodes)
         if self._run is not None and self._running:
             self._run.resume(nodes)
+
+    def reset_memory(self, node_id: str) -> None:
+        """Forget what a node with `memory=True` remembers, which otherwise lasts as long as this clock."""
+        self._memories.pop(self[node_id].id, None)
 
     def __getitem__(self, node_id: str) -> TickingNode:
         """A node of this clock, to be observed."""

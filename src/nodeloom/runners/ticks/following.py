@@ -45,10 +45,11 @@ class Following:
 
     Args:
         graph: the clock's. bound: what performs the steps of each node, by index.
-        tickers: by node index, those that tick. around: the clock.
+        tickers: by node index, those that tick. around: the clock. name: what the ids of its runs begin with.
     """
 
-    def __init__(self, graph: Graph, bound: list[Bound], tickers: dict[int, Ticker], around: Around) -> None:
+    def __init__(self, graph: Graph, bound: list[Bound], tickers: dict[int, Ticker], around: Around, name: str) -> None:
+        self._name = name
         self._plan = graph.plan
         self._bound = bound
         self._tickers = tickers
@@ -59,7 +60,7 @@ class Following:
         for number, given in enumerate(tick.steps):
             if tick.given_up:
                 return
-            run_id = f"{self._plan.name}:{tick.ticker.id}:{tick.number}" + (f".{number}" if number else "")
+            run_id = f"{self._name}:{tick.ticker.id}:{tick.number}" + (f".{number}" if number else "")
             await self._step(tick, run_id, given)
 
     async def _step(self, tick: Tick, run_id: str, given: Given) -> None:

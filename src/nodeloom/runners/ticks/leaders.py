@@ -1,8 +1,8 @@
 """Clock threads: one waits for what is due next, and leads; the others follow (semantics 10.3).
 
 Who leads until a tick is due hands the lead to another thread and runs that tick itself, at once: no tick waits for a
-hand-over. There is always one thread more than ticks that run, so somebody always leads, and sees what is late while it
-runs. (Schmidt et al., "Leader/Followers", 2000.)
+hand-over. There is always one thread more than ticks that run, so somebody always leads, and sees what is late while
+it runs. (Schmidt et al., "Leader/Followers", 2000.)
 """
 
 from __future__ import annotations

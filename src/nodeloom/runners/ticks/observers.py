@@ -22,8 +22,9 @@ class ClockEvent(msgspec.Struct, frozen=True):
     """One thing that happened to a clock.
 
     Attributes:
-        type: `failed`, `missed`, `expired`, `blocked`, `safe_state` or `restarted`.
-        node: the node it is about. time: seconds since the epoch. data: what belongs to it, as a `reason`.
+        type: `failed`, `missed`, `expired`, `blocked`, `safe_state`, `restarted`, or `stopped`.
+        node: the node it is about; empty where it is about none. time: seconds since the epoch.
+        data: what belongs to it, as a `reason`.
     """
 
     type: str

@@ -87,9 +87,9 @@ class Inbox:
         ordered = [come[each] for each in self._readings if each in come]
         if not ordered:
             return Given(base, 0.0)
-        if len(ordered) == 1 and not base:
-            return ordered[0]._replace(values=lend(ordered[0].values))
+        if len(ordered) == 1 and not base and lend(ordered[0].values) is ordered[0].values:
+            return ordered[0]  # nothing in it can be changed in place
         merged: dict[str, Any] = dict(base)
         for given in ordered:
-            merged.update({key: owned(value) for key, value in given.values.items()})
+            merged.update({key: owned(given.values[key]) for key in given.values})
         return Given(freeze(merged), 0.0, next((given.error for given in reversed(ordered) if given.error), None))

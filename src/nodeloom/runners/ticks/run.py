@@ -16,7 +16,7 @@ from ...nodes.context import Context, Walk
 from ...nodes.graph import Graph
 from ...resources.held import to_the_end
 from ..left import Left, LeftStep
-from .binding import ClockServices
+from .binding import ClockServices, Memories
 from .checks import Wiring
 from .observers import Observers
 from .ticker import Tick, Ticker
@@ -40,11 +40,13 @@ class ClockRun(Ticking):
     """A clock from its first tick to its end.
 
     Args:
-        settings, graph, wiring, engine, inputs, observers: as of `Ticking`.
+        settings, graph, wiring, engine, inputs, observers, memories: as of `Ticking`.
 
     Attributes:
         error: what made it end, where something did. left: the ticks that had not ended when its time was over.
     """
+
+    kind = "clock"
 
     def __init__(
         self,
@@ -54,8 +56,10 @@ class ClockRun(Ticking):
         engine: ClockServices,
         inputs: Values,
         observers: Observers,
+        memories: Memories,
     ) -> None:
-        super().__init__(settings, graph, wiring, engine, inputs, observers)
+        super().__init__(settings, graph, wiring, engine, inputs, observers, memories)
+        self.name = settings.name
         self.error: BaseException | None = None
         self.left: tuple[Left, ...] = ()
         self._others: set[asyncio.Task[Any]] = set()
@@ -187,9 +191,10 @@ class ClockRun(Ticking):
         for ticker in self.tickers.values():
             if reason != "duration":
                 ticker.schedule.until = now
-                ticker.schedule.give_up()
+                ticker.held = True
             if ticker.dog is not None:
                 ticker.dog.off = True
+        self.tell("stopped", "", {"reason": reason})
         self.on_loop(partial(settle, self._ending))
         self.look_for_rest()
 
@@ -219,10 +224,12 @@ class ClockRun(Ticking):
         """Wait no longer for a node's tick, if one runs; with the lock held."""
         tick = ticker.leave(now)
         if tick is not None:
+            self.let_go_on(ticker)
             if tick.task is not None:
                 self.on_loop(tick.task.cancel)
             elif tick.thread is not None:
                 self.stuck.add(tick)
+                self.services.take_memory(ticker.node)
                 self.driver.one_more()
         return tick
 
@@ -248,6 +255,8 @@ class ClockRun(Ticking):
                 self.stop_because(f"node {ticker.id} could not be restarted: {error}", error)
             return
         with self.agenda.lock:
+            if self.reason:
+                return
             ticker.held = False
             ticker.schedule.drop(self.now())
             self.arm(ticker)
@@ -258,6 +267,9 @@ class ClockRun(Ticking):
     def to_safe_state(self, ticker: Ticker) -> None:
         """Call a node's `safe_state`."""
         self.tell("safe_state", ticker.id, {"reason": ticker.figures.reason})
+        self.off_the_loop(partial(self._to_safe_state, ticker))
+
+    def _to_safe_state(self, ticker: Ticker) -> None:
         try:
             answer = ticker.node.safe_state()
         except Exception:
@@ -275,8 +287,8 @@ class ClockRun(Ticking):
 
     @property
     def granted(self) -> str:
-        """What priority its threads were granted, or why not."""
-        return self.driver.granted
+        """What priority its threads were granted, or why not; empty where none was asked."""
+        return self.driver.granted if self.settings.realtime else ""
 
 
 async def _awaited(answer: Any, node_id: str) -> None:

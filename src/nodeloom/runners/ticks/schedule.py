@@ -85,16 +85,16 @@ class Schedule:
 
     def following(self, now: float) -> float:
         """The first instant after now; infinity where none will come."""
-        at = self._instant(max(self._number, self._passed(now)))
+        at = self._instant(self._passed(now))
         return at if at < self.until else math.inf
 
     def expected(self, now: float) -> int:
         """How many instants have come, counting this one."""
-        return self._before + max(self._number, self._passed(now))
+        return self._before + self._passed(now)
 
     def missed(self, now: float) -> int:
         """How many instants have come while the tick ran that runs."""
-        return max(0, self._passed(now) - self._number) if self.running else 0
+        return self._passed(now) - self._number if self.running else 0
 
     def begin(self, now: float) -> float | None:
         """A tick is to begin: the instant it is for; None where none is due.
@@ -170,9 +170,16 @@ class Schedule:
         return self._start + number / self._rate
 
     def _passed(self, now: float) -> int:
+        """How many instants from the start are decided about, or have come."""
+        number, start, rate = self._number, self._start, self._rate
+        if now < start + number / rate:
+            return number
+        if now < start + (number + 1) / rate:
+            return number + (self._instant(number) < self.until)
+        return max(number, self._counted(now))
+
+    def _counted(self, now: float) -> int:
         """How many instants from the start have come."""
-        if now < self._start:
-            return 0
         last = int((now - self._start) * self._rate)
         while self._instant(last) > now:  # what a float rounds is put right
             last -= 1
@@ -185,7 +192,7 @@ class Schedule:
 
     def _take(self, now: float) -> range:
         """The numbers of the instants that have come, which are decided about now."""
-        first, self._number = self._number, max(self._number, self._passed(now))
+        first, self._number = self._number, self._passed(now)
         return range(first, self._number)
 
     def _owe(self, instants: range) -> None:

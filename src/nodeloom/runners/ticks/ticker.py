@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -27,12 +28,14 @@ class Tick:
         due: the instant it is for. steps: the inputs of its steps: one, unless queues are read.
         walk: what is alive about it. run_id: the run of the step it is at.
         thread, task: the clock thread it began on, or the asyncio task that it runs in on the loop.
-        missed: it has passed its deadline. given_up: nobody waits for it, and what it returns is dropped.
+        begun: it runs, and does not only wait for the loop. missed: it has passed its deadline.
+        given_up: nobody waits for it, and what it returns is dropped.
         cancelled: it ended by that, and has returned nothing.
         failure: why it failed; None of one that did not. limit: the alarm of its deadline.
     """
 
     __slots__ = (
+        "begun",
         "cancelled",
         "due",
         "failure",
@@ -59,7 +62,7 @@ class Tick:
         self.failure: BaseException | None = None
         self.limit: Alarm | None = None
         self.run_id = ""
-        self.missed = self.given_up = self.cancelled = False
+        self.begun = self.missed = self.given_up = self.cancelled = False
 
     def give_up(self) -> None:
         """Wait for it no longer: it is told, and what it returns is dropped. With the lock held."""
@@ -105,6 +108,7 @@ class Ticker:
         self.schedule = Schedule(0.0, float(node.rate), overrun)
         self.figures = Figures()
         self.inbox = Inbox(readings)
+        self._numbers = itertools.count()
         self.tick: Tick | None = None
         self.alarm: Alarm | None = None
         self.dog: Alarm | None = None
@@ -143,14 +147,15 @@ class Ticker:
         """Begin a tick, if one is due."""
         if self.stands_still or (due := self.schedule.begin(now)) is None:
             return None
-        tick = self.tick = Tick(self, due, self.figures.ticks, Walk(live))
+        tick = self.tick = Tick(self, due, next(self._numbers), Walk(live))
         tick.steps, age = self.inbox.take(self.base, now)
         if age is not None:
             self.figures.data_age = age
         return tick
 
-    def started(self, now: float) -> None:
-        """A tick that has begun starts to run."""
+    def started(self, tick: Tick, now: float) -> None:
+        """A tick starts to run."""
+        tick.begun = True
         self.figures.begin(now, 1.0 / self.schedule.rate)
 
     def end(self, tick: Tick, now: float) -> bool:
@@ -164,8 +169,6 @@ class Ticker:
         self.schedule.end(now)
         if tick.failure is None:
             self.fed = self.figures.done = now
-            if not tick.missed:
-                self.figures.feel("healthy")
         return True
 
     def leave(self, now: float) -> Tick | None:
@@ -174,6 +177,7 @@ class Ticker:
         if tick is not None:
             tick.give_up()
             self.schedule.end(now)
+            self.schedule.dropped += not tick.begun
         return tick
 
     def close(self, now: float) -> None:

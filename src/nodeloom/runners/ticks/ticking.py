@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +22,7 @@ from ...nodes.context import Live, current_context
 from ...nodes.graph import Graph
 from ..stats import TickStats
 from .agenda import Agenda, Work
-from .binding import ClockServices, TickServices, bind_all
+from .binding import ClockServices, Memories, TickServices, bind_all
 from .checks import Wiring
 from .figures import with_errors
 from .following import Follow, Following, drive
@@ -57,6 +59,7 @@ class Ticking:
     Args:
         settings: the clock's. graph: its nodes and edges. wiring: which of them tick, and how they read each other.
         engine: what its nodes use. inputs: what each step's inputs begin with. observers: who is told of outputs.
+        memories: of its nodes, by id.
 
     Attributes:
         agenda: what is to be done when. tickers: the ticking nodes, by id. driver: its threads, or its loop.
@@ -71,6 +74,7 @@ class Ticking:
         engine: ClockServices,
         inputs: Values,
         observers: Observers,
+        memories: Memories,
     ) -> None:
         self.reason = ""
         self.began: float | None = None
@@ -80,19 +84,23 @@ class Ticking:
         self.graph = graph
         self.loop = asyncio.get_running_loop()
         self.thread = threading.get_ident()
+        self._variables = contextvars.copy_context()  # of who runs the clock: each tick has them, on any thread
         self.engine = engine
         self.observers = observers
-        self.services = TickServices(engine)
+        self.services = TickServices(engine, memories)
         self.bound = bind_all(graph, self.services, wiring.shared)
         self.tickers = self._made_tickers(wiring, inputs)
         self.tasks: dict[asyncio.Task[Any], Tick] = {}
         self.stuck: set[Tick] = set()
         self.limits = Limits(self.agenda, self)
-        self._following = Following(graph, self.bound, {each.index: each for each in self.tickers.values()}, self)
+        self.virtual = is_virtual(self.loop)
+        tickers = {each.index: each for each in self.tickers.values()}
+        # In virtual time every run is like the other, its ids too.
+        name = settings.name if self.virtual else f"{settings.name}-{os.urandom(4).hex()}"
+        self._following = Following(graph, self.bound, tickers, self, name)
         told = (self.loop, self.thread, settings.stall, self.tasks, self._blocked)
         self.pulse = Pulse(self.agenda, *told)
         self._still = self.live_of(start_at(graph.plan, settings.name, EMPTY, 0))
-        self.virtual = is_virtual(self.loop)
         self.driver = self._made_driver()
         self.now: Callable[[], float] = self.driver.now
 
@@ -107,11 +115,11 @@ class Ticking:
     def _made_driver(self) -> Leaders | OnVirtualLoop:
         if is_virtual(self.loop):
             return OnVirtualLoop(self.agenda, self.loop, self.thread_ended, self.pulse.is_busy)
-        settings, here = self.settings, sum(each.here for each in self.tickers.values())
+        settings, most = self.settings, 2 * len(self.tickers) + 2  # each at a tick and at its safe state, and who leads
         return Leaders(
             settings.name,
             self.agenda,
-            here + 2,
+            most,
             spin=settings.spin,
             realtime=settings.realtime,
             failed=self.broken,
@@ -168,7 +176,7 @@ class Ticking:
             return None
         self.limits.watch_tick(tick)
         if ticker.here:
-            ticker.started(now)
+            ticker.started(tick, now)
             return partial(self._perform, tick)
         return partial(self.on_loop, partial(self._begin_on_loop, tick))
 
@@ -176,7 +184,8 @@ class Ticking:
         """Perform a tick where this is called."""
         tick.thread = threading.get_ident()
         try:
-            done = drive(self._following.tick(tick), tick.walk, partial(self._go_on, tick))
+            follow = self._following.tick(tick)
+            done = self._variables.copy().run(drive, follow, tick.walk, partial(self._go_on, tick))
         except BaseException as error:  # whatever a node raises is its tick's failure
             tick.failure, done = error, True
         if done:
@@ -192,7 +201,7 @@ class Ticking:
         with self.agenda.lock:
             if tick.given_up:
                 return
-            tick.ticker.started(self.now())
+            tick.ticker.started(tick, self.now())
         self._begin_task(tick, self._following.tick(tick))
 
     def _begin_task(self, tick: Tick, work: Follow) -> None:
@@ -215,13 +224,15 @@ class Ticking:
             if tick.task is not None:
                 del self.tasks[tick.task]
             for each in self._ended(tick):
-                self._soon(each)
+                each()
 
-    def _soon(self, work: Work) -> None:
-        """Have something done where ticks are: not on the loop."""
+    def off_the_loop(self, work: Work) -> None:
+        """Have something done where plain ticks are."""
+        if self.virtual or threading.get_ident() != self.thread:
+            work()
+            return
         with self.agenda.lock:
             self.agenda.put(self.now(), FIRST, lambda now: work)
-        self.driver.wake()
 
     def _ended(self, tick: Tick) -> list[Work]:
         """A tick has ended; what is to be done now."""
@@ -235,17 +246,23 @@ class Ticking:
             found = [self.limits.ended(tick, now), self._judged(tick)]
             if ticker.tick is None and ticker.schedule.next <= now and not ticker.stands_still:
                 self.arm(ticker)
-            if ticker.ending:
-                waiting, ticker.ending = ticker.ending, []
-                self.on_loop(partial(settle, *waiting))
+            self.let_go_on(ticker)
             self.look_for_rest()
         self.driver.wake()
         return [work for work in found if work is not None]
+
+    def let_go_on(self, ticker: Ticker) -> None:
+        """Nobody has to wait for a tick of this node any more; with the lock held."""
+        if ticker.ending:
+            waiting, ticker.ending = ticker.ending, []
+            self.on_loop(partial(settle, *waiting))
 
     def _judged(self, tick: Tick) -> Work | None:
         """Take note of how a tick has ended; with the lock held."""
         ticker, error = tick.ticker, tick.failure
         if error is None:
+            if not tick.missed:
+                ticker.figures.feel("healthy")
             told, ticker.told = ticker.told, None
             return partial(log.info, "node %s works again", ticker.id) if told else None
         ticker.figures.failures += 1
@@ -307,8 +324,9 @@ class Ticking:
             self.on_loop(partial(self.observers.happened, event))
 
     def on_loop(self, call: Callable[[], Any]) -> None:
+        call_soon = self.loop.call_soon if threading.get_ident() == self.thread else self.loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it who would be told
-            self.loop.call_soon_threadsafe(call)
+            call_soon(call, context=self._variables)
 
     # --- while it runs
 
@@ -357,10 +375,13 @@ class Ticking:
 
     def stats(self) -> dict[str, TickStats]:
         """The figures of each node now."""
-        with self.agenda.lock:
+        return {node_id: self._stats_of(ticker) for node_id, ticker in self.tickers.items()}
+
+    def _stats_of(self, ticker: Ticker) -> TickStats:
+        with self.agenda.lock:  # of one after the other: no tick waits for all of them
             now = self.now() if self.ended is None else self.ended
-            found = [(each.snapshot(now), each.figures.errors()) for each in self.tickers.values()]
-        return {stats.node: with_errors(stats, errors) for stats, errors in found}
+            stats, errors = ticker.snapshot(now), ticker.figures.errors()
+        return with_errors(stats, errors)
 
 
 def settle(*futures: asyncio.Future[None]) -> None:

@@ -54,7 +54,7 @@ class OnVirtualLoop:
         busy: is told when code on the loop passes time, from when until when.
     """
 
-    granted = ""
+    granted = "not granted: time is virtual"
     alive = 0
 
     def __init__(

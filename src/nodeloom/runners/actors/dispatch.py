@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from time import perf_counter as clock
 
-from ..channels import ACCEPTED, Sent
-from ..errors import ActorStopped, ChannelClosed, ChannelFull, MailboxDeadlock, MessageDropped, NodeloomError
-from ..model.advance import advance, error_info
-from ..model.plan import Plan
-from ..model.result import failures_of
-from ..model.run import Cancelled, ErrorInfo, Failed
-from ..model.values import Values
-from ..nodes.context import Live
+from ...channels import ACCEPTED, Sent
+from ...errors import ActorStopped, ChannelClosed, ChannelFull, MailboxDeadlock, MessageDropped, NodeloomError
+from ...model.advance import advance, error_info
+from ...model.plan import Plan
+from ...model.result import failures_of
+from ...model.run import Cancelled, ErrorInfo, Failed
+from ...model.values import Values
+from ...nodes.context import Live
 from .actor import Actor
 from .dead_letters import DeadLetters
 from .delivery import DeadLetter, Delivery, LeftMessage, left_of, state_at
@@ -179,7 +179,7 @@ class Dispatch:
         self.dead_letters.add(letter)
         live.emit("message_died", None, node=actor.node_id, message=delivery.id, error=dict(error.as_values()))
         if reason is not None:
-            log.error("message %s failed at %s: %s", delivery.id, actor.node_id, error, exc_info=reason)
+            log.error("message %s failed at %s", delivery.id, error, exc_info=reason)
 
     def _over(self, live: Live, priority: int) -> None:
         """The run of a message is over; what failed in no actor, as a join may, is a dead letter too."""
@@ -197,7 +197,7 @@ class Dispatch:
     def _bury_failure(self, live: Live, index: int, error: ErrorInfo, priority: int) -> None:
         actor = self.actors[index]
         actor.dead_letters += 1
-        log.error("message %s failed at %s: %s", live.run.id, actor.node_id, error)
+        log.error("message %s failed at %s", live.run.id, error)
         nothing = Values()
         self.dead_letters.add(
             DeadLetter(actor.node_id, live.run.id, nothing, nothing, live.run.inputs, error, 0, time.time(), priority)

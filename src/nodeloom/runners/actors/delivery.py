@@ -7,11 +7,11 @@ from typing import Protocol
 
 import msgspec
 
-from ..channels import Sent
-from ..model.branches import state_of
-from ..model.run import ErrorInfo, Step
-from ..model.values import Values
-from ..nodes.context import Live
+from ...channels import Sent
+from ...model.branches import state_of
+from ...model.run import ErrorInfo, Step
+from ...model.values import Values
+from ...nodes.context import Live
 
 __all__ = ["DeadLetter", "Delivery", "LeftMessage", "Post", "left_of", "state_at"]
 

@@ -10,16 +10,16 @@ import asyncio
 from collections import deque
 from typing import cast
 
-from ..channels import Channel, MemoryChannel
-from ..executors.local import Bound
-from ..executors.metrics import Metrics
-from ..model.mailbox import Mailbox, Overflow, Supervision
-from ..nodes.node import Node
+from ...channels import Channel, MemoryChannel
+from ...executors.local import Bound, Executable
+from ...executors.metrics import Metrics
+from ...model.mailbox import Mailbox, Overflow, Supervision
+from ...nodes.node import Node
+from ..observers import Observer, Observers
+from ..stats import ActorState, ActorStats
 from .delivery import Post
 from .handling import LATEST, Handling, System
-from .observers import Observer, Observers
 from .rates import Rates
-from .stats import ActorState, ActorStats
 
 __all__ = ["Actor"]
 
@@ -78,6 +78,11 @@ class Actor(Handling):
 
     def __repr__(self) -> str:
         return f"<Actor {self.node_id} {self.state}>"
+
+    @property
+    def executable(self) -> Executable:
+        """What performs its steps."""
+        return self._bound[0]
 
     # --- its life
 

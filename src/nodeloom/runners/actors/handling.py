@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Sequence
 from time import perf_counter as clock
 from typing import Any, Protocol
 
-from ..channels import Channel
-from ..errors import ChannelClosed
-from ..executors.local import Bound, Quick, was_cancelled
-from ..executors.metrics import Metrics
-from ..model.advance import advance
-from ..model.run import Completed, ErrorInfo, Failed, Outcome, Step
-from ..model.values import Values, freeze
-from ..nodes.context import Context, Live, Walk
+from ...channels import Channel
+from ...errors import ChannelClosed
+from ...executors.local import Bound, Quick, was_cancelled
+from ...executors.metrics import Metrics
+from ...model.advance import advance
+from ...model.run import Completed, ErrorInfo, Failed, Outcome, Step
+from ...model.values import Values, freeze
+from ...nodes.context import Context, Live, Walk
+from ..observers import Observers
 from .delivery import Delivery, Post
-from .observers import Observers
 
 __all__ = ["LATEST", "Handling", "System"]
 
@@ -105,7 +105,7 @@ class Handling:
     @property
     def has_begun(self) -> bool:
         """The work on the current message has begun."""
-        return self.current is not None and self._step is self.current.step
+        return self.current is not None and self._step is not None and self._step is self.current.step
 
     @property
     def processed(self) -> int:

@@ -10,35 +10,34 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from time import perf_counter as clock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
 
 from msgspec.structs import replace
 
-from ..channels import ACCEPTED, Sent
-from ..errors import ActorStopped, AskTimeout, ChannelClosed, UnknownActor
-from ..executors.local import Bound
-from ..expressions.wording import nearest
-from ..model.advance import start, start_at
-from ..model.mailbox import Mailbox, Supervision
-from ..model.run import Failed, Run, digest
-from ..model.values import Values, handed
-from ..nodes.context import Context, Live, Walk, current_context
-from ..nodes.event import Event
-from ..nodes.given import as_mapping, read_only
-from ..nodes.graph import Graph
-from ..nodes.node import Node
+from ...channels import ACCEPTED, Sent
+from ...errors import ActorStopped, AskTimeout, ChannelClosed, UnknownActor
+from ...expressions.wording import nearest
+from ...model.advance import start, start_at
+from ...model.mailbox import Mailbox, Supervision
+from ...model.run import Failed, Run, digest
+from ...model.values import Values, handed
+from ...nodes.context import Context, Live, Walk, current_context
+from ...nodes.event import Event
+from ...nodes.given import as_mapping, read_only
+from ...nodes.graph import Graph
+from ...nodes.node import Node
+from ..batch import BatchServices
+from ..lifecycle import Living
+from ..program import Program
+from ..stats import ActorStats
 from .actor import Actor
-from .batch import BatchServices
 from .dead_letters import DeadLetters
 from .delivery import DeadLetter, Delivery
 from .dispatch import stopped
-from .lifecycle import Living
-from .program import Program
 from .reading import Reading
-from .stats import ActorStats
 from .supervising import supervise
 
 if TYPE_CHECKING:
@@ -124,14 +123,17 @@ class ActorSystem(Reading):
         rules = _rules(supervision, graph)
         default = mailbox or Mailbox()
         self.actors = [
-            Actor(self, at, bound, metrics, bound[0].node.mailbox or default, rules(bound[0].node.id))
-            for at, (bound, metrics) in enumerate(zip(self._told_of(program.bound), program.metrics, strict=True))
+            Actor(
+                self,
+                at,
+                bound if self._watch is None else (bound[0], None),
+                metrics,
+                bound[0].node.mailbox or default,
+                rules(bound[0].node.id),
+            )
+            for at, (bound, metrics) in enumerate(zip(program.bound, program.metrics, strict=True))
         ]
         services.live_on(self)
-
-    def _told_of(self, bound: Sequence[Bound]) -> Sequence[Bound]:
-        """What performs the steps of each node: not in the quick way where watchers are to be told of each."""
-        return bound if self._watch is None else [(executable, None) for executable, _ in bound]
 
     def __getitem__(self, node: str | Node) -> Actor:
         """The actor of a node.

@@ -7,16 +7,16 @@ import logging
 import time
 from typing import Any
 
-from ..channels import Channel, Message, Sent
-from ..errors import ActorStopped, ChannelClosed
-from ..model.advance import error_info
-from ..model.values import Values, handed
-from ..nodes.node import Node
+from ...channels import Channel, Message, Sent
+from ...errors import ActorStopped, ChannelClosed
+from ...model.advance import error_info
+from ...model.values import Values, handed
+from ...nodes.node import Node
+from ..observers import Observer
+from ..stats import ActorStats
 from .actor import Actor
 from .delivery import DeadLetter, LeftMessage
 from .ending import Ending
-from .observers import Observer
-from .stats import ActorStats
 
 __all__ = ["Reading", "go"]
 

@@ -8,9 +8,9 @@ from collections import deque
 from time import monotonic
 from typing import Protocol
 
-from ..model.run import Failed
-from ..nodes.context import Context, Walk
-from ..nodes.node import Node
+from ...model.run import Failed
+from ...nodes.context import Context, Walk
+from ...nodes.node import Node
 from .actor import Actor
 from .delivery import Delivery
 from .dispatch import Dispatch, stopped
@@ -54,7 +54,7 @@ async def _restart(system: Dispatch, services: Restarting, actor: Actor, deliver
         walk.begin()
         walk.context = ctx = Context(delivery.step, walk, node, node.params)
         try:
-            await services.restart_node(node, ctx)
+            await services.restart_node(node, actor.executable.unsealed(ctx))
         except Exception as error:
             log.exception("actor %s could not be started again", actor.node_id)
             why = f"{type(error).__name__}: {error}"

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import overload
 
-from ..errors import NodeloomError
+from ...errors import NodeloomError
 from .delivery import DeadLetter
 
 __all__ = ["DeadLetters"]

@@ -6,15 +6,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from ..errors import NodeloomError
-from ..model.plan import Plan
-from ..nodes.node import Node
-from ..resources.given import check_seconds
+from ...errors import NodeloomError
+from ...model.plan import Plan
+from ...nodes.node import Node
+from ...resources.given import check_seconds
+from ..left import Left, LeftStep
 from .actor import Actor
 from .dead_letters import DeadLetters
-from .delivery import LeftMessage, left_of
+from .delivery import LeftMessage, left_of, state_at
 from .dispatch import Dispatch, stopped, tell_reply
-from .left import Left, LeftStep
 
 __all__ = ["Ending"]
 
@@ -202,11 +202,13 @@ class Ending(Dispatch):
             if actor.post is not None:
                 found += [left_of(each, actor.node_id) for each in actor.post.waiting()]
         for live in self._lives.values():
+            for step in live.run.ready:
+                found.append(LeftMessage(self.plan.nodes[step.node].id, live.run.id, step.inputs, state_at(live, step)))
             for arrivals in live.run.waiting.values():
                 for each in arrivals:
-                    step = live.run.branches[each.branch]
+                    state = live.run.branches[each.branch].state or each.inputs
                     node = self.plan.nodes[each.node].id
-                    found.append(LeftMessage(node, live.run.id, each.inputs, step.state or each.inputs, "joining"))
+                    found.append(LeftMessage(node, live.run.id, each.inputs, state, "joining"))
         return tuple(found)
 
     async def _refuse_left(self) -> None:

@@ -1,0 +1,1 @@
+"""How living systems are shown: tables that move, lines, JSON; and `nodeloom top`, which shows other processes."""

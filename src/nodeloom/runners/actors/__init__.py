@@ -1,0 +1,1 @@
+"""Actors: the nodes of a graph, each with a mailbox."""

@@ -1,0 +1,340 @@
+"""`nodeloom run FILE --as actor`: lines of JSON in, lines of JSON out, and nothing lost (semantics 9)."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+from nodeloom.cli.living.lines import Lines
+from nodeloom.cli.living.messages import BadLine, Told, message_of
+
+from .conftest import COMMAND, environment
+from .test_signals import finish, wait_for
+from .test_terminal import ESCAPE
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and sockets of POSIX")
+
+FLOW = """
+import asyncio
+from pathlib import Path
+from nodeloom import Graph, Mailbox, Node, Params, node
+
+@node(mailbox=Mailbox(5))
+async def double(inputs):
+    if inputs.get("n") == 13:
+        raise ValueError("unlucky")
+    return {"n": inputs["n"] * 2}
+
+@node
+async def tell(inputs):
+    return {"text": f"n is {inputs['n']}"}
+
+double >> tell
+flow = Graph(double, name="flow")
+
+@node(mailbox=Mailbox(3))
+async def gate(inputs):
+    Path("began").touch()
+    while not Path("open").exists():
+        await asyncio.sleep(0.01)
+    return inputs
+
+gated = Graph(gate, name="gated")
+
+class Wanted(Params):
+    url: str
+
+@node
+async def fetch(inputs):
+    return {"url": inputs["url"]}
+
+strict = Graph(fetch, name="strict", inputs=Wanted)
+
+@node
+async def again(inputs):
+    return {"n": inputs["n"] + 1}
+
+again.on("outputs.again.n < 3") >> again
+loop = Graph(again, name="loop")
+"""
+
+
+@pytest.fixture(autouse=True)
+def flow(project, monkeypatch):
+    (project / "flow.py").write_text(FLOW, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield
+
+
+def lines(*values):
+    return "".join(json.dumps(value) + "\n" for value in values)
+
+
+def test_each_line_is_a_message_and_the_outputs_of_final_nodes_go_out(command):
+    """9.3, 9.6"""
+    said = command("run", "flow:flow", "--as", "actor", stdin=lines(*({"n": n} for n in range(100, 150))))
+    assert said.code == 0
+    assert said.lines == [{"node": "tell", "outputs": {"text": f"n is {2 * n}"}} for n in range(100, 150)]
+    assert "flow: 50 messages in " in said.err
+    assert "100 steps, 0 left" in said.err
+
+
+def test_a_line_may_name_a_node_and_messages_may_be_in_a_file(command, project):
+    given = lines({"node": "tell", "inputs": {"n": 1}}, {"inputs": {"n": 2}}, {"n": 3})
+    (project / "messages.jsonl").write_text(given, encoding="utf-8")
+    words = ("run", "flow:flow", "--as", "actor", "--messages", "messages.jsonl", "--quiet")
+    said = command(*words)
+    assert sorted(line["outputs"]["text"] for line in said.lines) == ["n is 1", "n is 4", "n is 6"]
+    assert (said.code, said.err) == (0, "")
+    said = command(*words, "--outputs", "double")
+    assert [line["outputs"]["n"] for line in said.lines] == [4, 6]
+
+
+def test_a_bad_line_is_told_with_its_number_and_stops_no_other(command):
+    """9.4"""
+    given = '{"n": 1}\n\nnonsense\n[1]\n{"node": "tel", "inputs": {}}\n{"node": "tell", "n": 1}\n{"n": 2}'
+    said = command("run", "flow:flow", "--as", "actor", stdin=given)
+    assert [line["outputs"]["text"] for line in said.lines] == ["n is 2", "n is 4"]
+    assert said.code == 1
+    told = [line for line in said.err.splitlines() if "line " in line and line.startswith("nodeloom: line")]
+    assert told[0] == "nodeloom: line 3 of standard input: no JSON: Expecting value: line 1 column 1 (char 0)"
+    assert told[1].startswith("nodeloom: line 4 of standard input: a message is an object, as {")
+    assert "did you mean `tell`?" in told[2]
+    assert "a message with node or inputs has node, inputs and priority, not n" in told[3]
+    assert "2 messages in" in said.err
+    assert "4 bad lines, 0 left" in said.err
+
+
+def test_inputs_that_do_not_fit_are_a_bad_line(command):
+    said = command("run", "flow:strict", "--as", "actor", stdin='{"url": 1}\n{"url": "u"}\n')
+    assert [line["outputs"] for line in said.lines] == [{"url": "u"}]
+    assert said.code == 1
+    assert "line 1 of standard input: the inputs do not fit graph strict\n  url: " in said.err
+
+
+def test_strict_ends_at_the_first_bad_line(command):
+    said = command("run", "flow:flow", "--as", "actor", "--strict", stdin='{"n": 1}\nnonsense\n{"n": 2}\n')
+    assert said.code == 2
+    assert [line["outputs"]["text"] for line in said.lines] == ["n is 2"]
+    assert json.loads(said.err.splitlines()[-2]) == {"n": 2}
+
+
+def test_a_message_that_fails_is_a_dead_letter_and_the_exit_code_says_so(command):
+    """9.4"""
+    said = command("run", "flow:flow", "--as", "actor", stdin=lines({"n": 1}, {"n": 13}, {"n": 2}))
+    assert said.code == 1
+    assert len(said.lines) == 2
+    assert "ValueError: unlucky" in said.err
+    assert "1 dead letter, 0 left" in said.err
+
+
+def test_with_json_every_event_is_a_line_and_the_last_is_the_result(command):
+    said = command("run", "flow:flow", "--as", "actor", "--json", stdin=lines({"n": 1}, {"n": 13}))
+    kinds = [line["type"] for line in said.lines]
+    assert kinds.count("run_started") == 2
+    assert "message_died" in kinds
+    assert {"type": "output", "node": "tell", "outputs": {"text": "n is 2"}} in said.lines
+    result = said.lines[-1]
+    assert result == {"type": "result", "name": "flow", "sent": 2, "bad_lines": 0, "dead_letters": 1, "left": 0}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("flow:flow", "--as", "actor", "--outputs", "tel"),
+            "--outputs tel: flow has no such node; did you mean `tell`?",
+        ),
+        (("flow:loop", "--as", "actor"), "something follows on every node of loop: say with --outputs whose go out"),
+        (("flow:flow", "--as", "actor", "--messages", "none.jsonl"), "none.jsonl: No such file"),
+        (("flow:flow", "--as", "actor", "-i", "n=1"), "--input means nothing --as actor; it is for graph"),
+        (("flow:flow", "--messages", "m.jsonl"), "--messages means nothing --as graph; it is for actor"),
+        (("flow:flow", "--strict"), "--strict means nothing --as graph"),
+        (("flow:flow", "--duration", "1"), "--duration means nothing --as graph; it is for tick"),
+        (("flow:flow", "--as", "actors"), "--as actors: there is no such way to run; there are graph, actor, tick"),
+    ],
+)
+def test_options_that_cannot_be_are_usage_errors(command, words, message):
+    said = command("run", *words)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_what_is_left_at_a_signal_is_written_and_can_be_sent_again(started, command, project, number, code, word):
+    """9.5: nothing is consumed unprocessed; 6.3"""
+    process = started(
+        "run", "flow:gated", "--as", "actor", "--grace", "0.1", "--left", "left.jsonl", stdin=subprocess.PIPE
+    )
+    process.stdin.write(lines(*({"n": n} for n in range(20))).encode())
+    process.stdin.flush()
+    wait_for(project / "began")
+    process.send_signal(number)
+    found, out, err = finish(process)
+    assert (found, out) == (code, "")
+    assert f"nodeloom: {word} after line " in err
+    assert "20 left" in err
+    left = [json.loads(line) for line in (project / "left.jsonl").read_text().splitlines()]
+    assert sorted(line.get("inputs", line)["n"] for line in left) == list(range(20))
+    assert left[0]["left"]["status"] == "interrupted"
+    (project / "open").touch()
+    said = command("run", "flow:gated", "--as", "actor", "--messages", "left.jsonl")
+    assert said.code == 0
+    assert sorted(line["outputs"]["n"] for line in said.lines) == list(range(20))
+
+
+def test_what_can_be_done_within_the_grace_is_done(started, project):
+    """9.5"""
+    process = started("run", "flow:gated", "--as", "actor", stdin=subprocess.PIPE)
+    process.stdin.write(lines({"n": 1}, {"n": 2}).encode())
+    process.stdin.flush()
+    wait_for(project / "began")
+    process.send_signal(signal.SIGTERM)
+    assert b"stopping: gated ends what it has, which may take up to 10.0 s" in process.stderr.readline()
+    (project / "open").touch()
+    code, out, err = finish(process)
+    assert [json.loads(line)["outputs"]["n"] for line in out.splitlines()] == [1, 2]
+    assert code == 143
+    assert "0 left" in err
+
+
+def test_standard_input_is_held_back_while_mailboxes_are_full(started, project):
+    """9.2: a fast producer drowns nobody."""
+    process = started("run", "flow:gated", "--as", "actor", "--grace", "0", stdin=subprocess.PIPE)
+    line = json.dumps({"n": 1, "filler": "x" * 1000}).encode() + b"\n"
+    written = 0
+    os.set_blocking(process.stdin.fileno(), False)
+    os.write(process.stdin.fileno(), line)
+    wait_for(project / "began")
+    while True:
+        try:
+            written += os.write(process.stdin.fileno(), line * 60)
+        except BlockingIOError:
+            break
+    process.send_signal(signal.SIGINT)
+    _, _, err = finish(process)
+    assert written < 1_000_000
+    assert "interrupted after line" in err
+
+
+def test_a_reader_that_leaves_ends_it_quietly(started):
+    process = started("run", "flow:flow", "--as", "actor", "--quiet", stdin=subprocess.PIPE)
+    process.stdout.close()
+    process.stdin.write(lines({"n": 1}).encode())
+    process.stdin.flush()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=20) == 141
+
+
+def test_it_can_be_seen_by_top(started, command, project):
+    """10.5"""
+    process = started("run", "flow:gated", "--as", "actor", "--grace", "0", stdin=subprocess.PIPE)
+    process.stdin.write(lines({"n": 1}, {"n": 2}).encode())
+    process.stdin.flush()
+    wait_for(project / "began")
+    said = command("top", str(process.pid), "--json", "--count", "1")
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    (view,) = said.lines[0]["views"]
+    assert (view["name"], view["kind"]) == ("gated", "actors")
+    assert view["actors"][0]["state"] == "processing"
+    assert view["actors"][0]["last_input"] == "{'n': 1}"
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_on_a_terminal_the_table_stands_below_the_outputs(project, width):
+    main, side = pty.openpty()
+    import fcntl
+    import struct
+    import termios
+
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    process = subprocess.Popen(
+        [*COMMAND, "run", "flow:flow", "--as", "actor"], cwd=project, env=environment(), stdin=subprocess.PIPE,
+        stdout=side, stderr=side,
+    )  # fmt: skip
+    os.close(side)
+    assert process.stdin is not None
+    process.stdin.write(lines({"n": 1}, {"n": 2}).encode())
+    process.stdin.close()
+    sent = b""
+    while True:
+        try:
+            sent += (piece := os.read(main, 65536))
+        except OSError:
+            break
+        if not piece:
+            break
+    os.close(main)
+    assert process.wait(timeout=20) == 0
+    text = ESCAPE.sub("", sent.decode()).replace("\r", "\n")
+    picture = text[text.rindex("NODE") :]
+    assert text.index('{"node": "tell", "outputs": {"text": "n is 4"}}') < text.rindex("NODE")
+    assert [line.split()[0] for line in picture.splitlines()[1:] if line.strip()][:2] == ["double", "tell"]
+    assert max(len(line) for line in text.splitlines()) <= max(width, 80)
+
+
+# --- lines and messages by themselves
+
+
+async def test_lines_come_whole_whatever_the_pieces():
+    read, write = os.pipe()
+    found = Lines(read)
+    os.write(write, b"one\ntw")
+    assert await found.next() == b"one"
+    os.write(write, b"o\nthree")
+    os.close(write)
+    assert [await found.next(), await found.next(), await found.next()] == [b"two", b"three", None]
+    assert found.number == 3
+    os.close(read)
+
+
+async def test_what_was_read_and_not_asked_for_is_given_back_at_the_end():
+    read, write = os.pipe()
+    found = Lines(read)
+    os.write(write, b"one\ntwo\nthr")
+    assert await found.next() == b"one"
+    assert found.close() == [b"two", b"thr"]
+    assert await found.next() is None
+    os.close(read)
+    os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b'{"text": "a"}', Told(None, {"text": "a"})),
+        (b"{}", Told(None, {})),
+        (b'{"node": "a"}', Told("a", {})),
+        (b'{"node": "a", "inputs": {"x": 1}, "priority": 5}', Told("a", {"x": 1}, 5)),
+        (b'{"inputs": {"node": 1}, "left": {"status": "waiting"}}', Told(None, {"node": 1})),
+    ],
+)
+def test_a_message_is_read_from_its_line(line, told):
+    assert message_of(line) == told
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\xff",
+        b"3",
+        b'{"a": NaN}',
+        b'{"node": 3}',
+        b'{"inputs": []}',
+        b'{"inputs": {}, "priority": true}',
+        b"[" * 100_000,
+    ],
+    ids=range(8),
+)
+def test_what_is_no_message_says_why(line):
+    with pytest.raises(BadLine, match=r"\w+ \w+"):
+        message_of(line)
