@@ -32,6 +32,8 @@ PACKAGES = (
     "apache-burr",
     "tenacity",
     "stamina",
+    "pykka",
+    "horus-robotics",
 )
 Row = tuple[str, ...]
 

@@ -21,6 +21,7 @@ NAMES = (
     "policies",
     "forms",
     "actors",
+    "clock",
     "build",
     "imports",
     "memory",

@@ -175,3 +175,20 @@ def test_whatever_ticks_take_each_instant_is_ticked_or_dropped(nodes: list[Any],
         assert len(times) == stats.ticks
         for count, at in enumerate(times):
             assert at >= phase + count / rate - 1e-9, "no tick begins before it is due"
+
+
+def test_nodes_spelled_execute_are_given_the_config_of_their_clock() -> None:
+    """1.5, 10.1"""
+
+    class Carried(Node):
+        def execute(self, config: Any) -> dict[str, Any]:
+            return {"end": config["end"]}
+
+    async def main() -> None:
+        clock = Clock([Carried(rate=10)], config={"end": "!"})
+        given = at_times(clock, "carried")
+        await clock.run(duration=0.1)
+        await asyncio.sleep(0)
+        assert given == [{"end": "!"}]
+
+    run_virtual(main())

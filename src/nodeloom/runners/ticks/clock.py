@@ -51,7 +51,8 @@ class Clock:
         on_failure: `"continue"` goes on when a tick fails; `"stop"` stops the clock.
         grace: seconds that ticks have to end when the clock does.
         stall: seconds after which a loop that does not answer counts as blocked.
-        metadata: what `ctx.metadata` is. watch: is called with each `ClockEvent`, on the loop.
+        metadata: what `ctx.metadata` is. config: what nodes spelled `execute` are given.
+        watch: is called with each `ClockEvent`, on the loop.
 
     Raises:
         GraphError: with every problem at once.
@@ -82,6 +83,7 @@ class Clock:
         grace: float = 5.0,
         stall: float = 0.1,
         metadata: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
         watch: Callable[[ClockEvent], Any] | None = None,
     ) -> None:
         for word, seconds in {"spin": spin, "grace": grace, "stall": stall, **(phases or {})}.items():
@@ -93,8 +95,8 @@ class Clock:
         self.name = name or self.graph.name
         self._wiring = wiring_of(self.graph, phases or {})
         stops = on_failure == "stop"
-        known = read_only(metadata)
-        self._settings = ClockSettings(self.name, dict(phases or {}), spin, realtime, stops, grace, stall, known)
+        known = (read_only(metadata), read_only(config))
+        self._settings = ClockSettings(self.name, dict(phases or {}), spin, realtime, stops, grace, stall, *known)
         self._engine = engine
         self._observers = Observers(watch)
         self._memories: Memories = {}

@@ -50,6 +50,7 @@ class ClockSettings(msgspec.Struct, frozen=True):
     grace: float
     stall: float
     metadata: Mapping[str, Any] = EMPTY
+    config: Mapping[str, Any] = EMPTY
 
 
 class Ticking:
@@ -285,7 +286,7 @@ class Ticking:
     def live_of(self, run: Run) -> Live:
         live = Live(self.graph, self.graph.plan, run, self.engine)
         live.home, live.loop, live.thread = self, self.loop, self.thread
-        live.metadata = self.settings.metadata
+        live.metadata, live.config = self.settings.metadata, self.settings.config
         return live
 
     def _read(self, ticker: Ticker, age: float) -> None:
