@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..errors import EngineClosed
+from ..executors.started import retrieved
 from ..nodes.context import Context, current_context
 from ..nodes.node import Node
 from ..resources.given import check_seconds
@@ -204,7 +205,7 @@ class Lifecycle:
         """Wait for the end of the engine, which is one and the same for all who ask for it."""
         if self._end is None or self._end.cancelled():
             self._end = asyncio.create_task(self._close(grace))
-            self._end.add_done_callback(_seen)
+            self._end.add_done_callback(retrieved)
         ctx = current_context()
         run = self._under_way.of(ctx)
         if (run is None or ctx is None) and grace == 0:
@@ -238,9 +239,3 @@ class Lifecycle:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def _seen(task: asyncio.Task[tuple[Left, ...]]) -> None:
-    """Who asked for the end may have left: a failure is not 'never retrieved' then."""
-    if not task.cancelled():
-        task.exception()

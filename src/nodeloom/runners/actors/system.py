@@ -11,10 +11,10 @@ import asyncio
 import itertools
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import perf_counter as clock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from msgspec.structs import replace
 
@@ -26,7 +26,6 @@ from ...model.mailbox import Mailbox, Supervision
 from ...model.run import Failed, Run, digest
 from ...model.values import Values, handed
 from ...nodes.context import Context, Live, Walk, current_context
-from ...nodes.event import Event
 from ...nodes.given import as_mapping, read_only
 from ...nodes.graph import Graph
 from ...nodes.node import Node
@@ -39,6 +38,7 @@ from .actor import Actor
 from .dead_letters import DeadLetters
 from .delivery import DeadLetter, Delivery
 from .dispatch import stopped
+from .options import Given, check_options, supervision_of
 from .reading import Reading
 from .supervising import supervise
 
@@ -46,14 +46,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 __all__ = ["ActorServices", "ActorSystem"]
-
-
-class Given(TypedDict, total=False):
-    """What is given with actors, as with a run."""
-
-    metadata: Mapping[str, Any]
-    config: Mapping[str, Any]
-    watch: Callable[[Event], None]
 
 
 class ActorServices(BatchServices, Protocol):
@@ -109,7 +101,7 @@ class ActorSystem(Reading):
         grace: float = 10.0,
         **given: Unpack[Given],
     ) -> None:
-        _check(mailbox, kept, given)
+        check_options(mailbox, kept, given)
         check_seconds("grace", grace)
         letters = DeadLetters(kept, self._send_again)
         super().__init__(replace(graph.plan, on_failure="continue"), letters, graph.name, grace)
@@ -124,7 +116,7 @@ class ActorSystem(Reading):
         self._count = itertools.count(1)
         self.live = self._live_of(Run(self.name, Values()))
         program = Program(graph, services)
-        rules = _rules(supervision, graph)
+        rules = supervision_of(supervision, graph)
         default = mailbox or Mailbox()
         self.actors = [
             Actor(
@@ -359,36 +351,6 @@ class ActorSystem(Reading):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop(within=None if error is None else 0.0)
-
-
-def _check(mailbox: Any, kept: Any, given: Mapping[str, Any]) -> None:
-    for name in given:
-        if name not in Given.__annotations__:
-            known = ("mailbox", "supervision", "kept", "grace", *Given.__annotations__)
-            raise DefinitionError(f"actors take no {name}; they take: {', '.join(known)}{nearest(name, known)}")
-    if not isinstance(mailbox, Mailbox | None):
-        raise DefinitionError(f"mailbox of actors is a Mailbox, not {mailbox!r}")
-    if type(kept) is not int or kept < 0:
-        raise DefinitionError(f"kept is how many dead letters are, a whole number from 0, not {kept!r}")
-
-
-def _are_rules(given: Any) -> bool:
-    rules = cast("Mapping[str, Any]", given).values() if isinstance(given, Mapping) else (None,)
-    return all(isinstance(each, Supervision) for each in rules)
-
-
-def _rules(given: Supervision | Mapping[str, Supervision] | None, graph: Graph) -> Callable[[str], Supervision]:
-    """How each actor is supervised."""
-    default = Supervision()
-    if given is None or isinstance(given, Supervision):
-        return lambda _: given or default
-    if not _are_rules(given):
-        raise DefinitionError(f"supervision is a Supervision for all actors, or one each by node id, not {given!r}")
-    unknown = [name for name in given if name not in graph.nodes]
-    if unknown:
-        known = ", ".join(graph.nodes)
-        raise UnknownActor(f"supervision of {', '.join(unknown)}, of which there is no actor; there are: {known}")
-    return lambda node_id: given.get(node_id, default)
 
 
 def _give_up(reply: asyncio.Future[Values], actor: Actor, timeout: float) -> None:
