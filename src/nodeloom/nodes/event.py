@@ -60,6 +60,10 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     a failed step gave instead, as `by` (`value`, `last_good` or `node`), with the `error` and, of a last good answer,
     its `age` in seconds. A `breaker_opened`
     carries the `key` of a circuit breaker and `reset_after`, in seconds; a `breaker_closed` the `key`.
+
+    Of actors, `message_dropped` and `message_died` name the `message`, the latter with its `error`; `actor_restarted`
+    tells how many `restarts` there were of late, and the `error`, `actor_stopped` the `reason`. A `stats` holds the
+    figures of all `nodes`.
     """
 
     type: EventType

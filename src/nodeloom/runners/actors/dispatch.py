@@ -42,6 +42,7 @@ class Dispatch:
     """
 
     actors: Sequence[Actor]
+    live: Live  # of the system itself, where no message is worked on
 
     def __init__(self, plan: Plan, dead_letters: DeadLetters) -> None:
         self.plan = plan

@@ -77,6 +77,7 @@ def _counted(actor: Actor) -> int:
 async def halt(system: Dispatch, actor: Actor, why: str) -> None:
     """Stop one actor: what is in its mailbox, and what comes from now on, is a dead letter."""
     actor.halt(why)
+    system.live.emit("actor_stopped", None, node=actor.node_id, reason=why)
     log.error("actor %s has stopped: %s", actor.node_id, why)
     post = actor.opened()
     await post.close()

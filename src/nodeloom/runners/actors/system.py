@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from time import perf_counter as clock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -26,11 +26,13 @@ from ...model.mailbox import Mailbox, Supervision
 from ...model.run import Failed, Run, digest
 from ...model.values import Values, handed
 from ...nodes.context import Context, Live, Walk, current_context
+from ...nodes.event import Event
 from ...nodes.given import as_mapping, read_only
 from ...nodes.graph import Graph
 from ...nodes.node import Node
 from ...resources.given import check_seconds
 from ..batch import BatchServices
+from ..figures import figures
 from ..lifecycle import Living
 from ..program import Program
 from ..stats import ActorStats
@@ -343,6 +345,10 @@ class ActorSystem(Reading):
     def stats(self) -> dict[str, ActorStats]:
         """How each actor is doing now, by node id."""
         return {actor.node_id: actor.stats() for actor in self.actors}
+
+    def figures(self, every: float = 1.0) -> AsyncIterator[Event]:
+        """The same as events: one now, one every so many seconds, and the last when the system has ended."""
+        return figures(self, every, lambda: self.over)
 
     async def __aenter__(self) -> Self:
         return self

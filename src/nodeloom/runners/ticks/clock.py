@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Literal, cast
 
 from ...errors import ClockStopped, DefinitionError, NodeloomError
 from ...model.values import freeze
 from ...nodes.context import current_context
+from ...nodes.event import Event
 from ...nodes.given import read_only
 from ...nodes.graph import Graph
 from ...nodes.host import current_host, run_sync
 from ...nodes.settings import setting
 from ...resources.given import check_seconds
+from ..figures import figures
 from ..left import Left
 from ..stats import TickStats
 from .binding import ClockServices, Memories
@@ -175,6 +177,10 @@ class Clock:
             return self._run.stats()
         rates = {node_id: float(self.graph.nodes[node_id].rate or 0.0) for node_id in self._wiring.ticking}
         return {node_id: TickStats(node_id, rate) for node_id, rate in rates.items()}
+
+    def figures(self, every: float = 1.0) -> AsyncIterator[Event]:
+        """The same as events: one now, one every so many seconds, and the last when the clock does not run any more."""
+        return figures(self, every, lambda: not self._running)
 
     # --- while it runs
 
