@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from .errors import NodeloomError
 from .executors.memories import Memories
 from .executors.metrics import AllMetrics, Metrics
-from .executors.started import Started, call_at_end
+from .executors.started import Started, call_at_end, retrieved
 from .model.advance import start
 from .model.batch import Batch, BatchResult
 from .model.run import RunResult
@@ -36,7 +36,7 @@ from .runners.batch_run import Each
 from .runners.graph import GraphRun, checked
 from .runners.handle import RunHandle
 from .runners.left import Left
-from .runners.lifecycle import Lifecycle
+from .runners.lifecycle import Lifecycle, Living
 from .runners.program import Program
 from .stores.shared import MemoryShared
 
@@ -158,7 +158,7 @@ class Engine(Lifecycle):
         live = self._live(graph, given, run_id, **options)
         run = self._new_run(live, self._program(graph), None)
         task = asyncio.create_task(_driven(run, live, graph.name, check))
-        task.add_done_callback(_seen)
+        task.add_done_callback(retrieved)
         return self._under_way.keep(RunHandle(run, graph, live.run.inputs, task), named=bool(run_id))
 
     async def stream(
@@ -372,9 +372,10 @@ class Engine(Lifecycle):
         await self._started.stop(node)
         await self._started.start(node, ctx)
 
-    async def stop_node(self, node: Node) -> None:
-        """Call the node's `on_stop`, if it was started; its next step starts it again."""
-        await self._started.stop(node)
+    async def stop_node(self, node: Node, living: Living) -> None:
+        """Call the node's `on_stop`, if it was started, unless others than this live on it; its next step starts it."""
+        if not any(other is not living and other.lives_on(node) for other in self._living):
+            await self._started.stop(node)
 
     # --- ending
 
@@ -392,9 +393,3 @@ class Engine(Lifecycle):
 async def _driven(run: GraphRun, live: Live, name: str, check: bool) -> RunResult:
     result = await run.drive()
     return checked(result, live, name) if check else result
-
-
-def _seen(task: asyncio.Task[Any]) -> None:
-    """A handle may be dropped: its run's failure is not 'never retrieved' then."""
-    if not task.cancelled():
-        task.exception()

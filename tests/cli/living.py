@@ -31,6 +31,9 @@ class Fake:
 
     def hasten(self) -> None: ...
 
+    def lives_on(self, node: Any) -> bool:
+        return False
+
 
 SHOP = Fake(
     "shop",

@@ -12,15 +12,15 @@ from .channel import ACCEPTED, Sent
 
 __all__ = ["MemoryChannel"]
 
-Waiting = tuple[asyncio.Future[None], Message]
-"""A sender who waits for room, and what it sends."""
+Waiting = tuple[asyncio.Future[None], Message, bool]
+"""A sender who waits for room, what it sends, and whether it waits before those that are not ahead."""
 
 
 class MemoryChannel:
     """A bounded channel in memory, for one event loop.
 
     A message goes straight to who waits for one; else it waits inside. Messages of one priority keep their order. Who
-    waits for room gets it in the order of asking.
+    waits for room gets it in the order of asking, those first whose message has a higher priority.
 
     Args:
         maxsize: how many messages it holds. overflow: what it does with one more. name: for messages about it.
@@ -44,7 +44,6 @@ class MemoryChannel:
     """
 
     __slots__ = (
-        "_ahead",
         "_closed",
         "_drains",
         "_lanes",
@@ -75,7 +74,6 @@ class MemoryChannel:
         self._senders: deque[Waiting] = deque()
         self._watchers: set[asyncio.Future[None]] = set()
         self._drains: list[asyncio.Future[None]] = []
-        self._ahead = 0  # how many of those who wait for room do so before the others
         self._closed = False
 
     @property
@@ -94,14 +92,19 @@ class MemoryChannel:
         """Put a message in; see `Channel.send`.
 
         Args:
-            message: what is sent. ahead: where it waits for room, it waits before those that are not.
+            message: what is sent. ahead: where it waits for room, it waits before those of its priority that are not.
         """
         if self.offer(message):
             return ACCEPTED
         if self._closed:
             raise ChannelClosed(f"{self.name} is closed, and takes no message any more")
         if self._overflow == "block":
-            await self._wait_for_room(message, ahead)
+            place = self.line_up(message, ahead=ahead)
+            try:
+                await place
+            except asyncio.CancelledError:
+                self.withdraw(message, place)
+                raise
             return ACCEPTED
         return self._overflown(message)
 
@@ -144,32 +147,37 @@ class MemoryChannel:
         self.dropped += 1
         if self._overflow == "drop_newest":
             return Sent(accepted=False, dropped=(message,))
+        if self._lanes and not self._queue and message.priority < min(self._lanes):
+            return Sent(accepted=False, dropped=(message,))  # all that wait come before it
         oldest = self._pop(lowest=True)
         self._put(message)
         return Sent(dropped=(oldest,))
 
-    async def _wait_for_room(self, message: Message, ahead: bool) -> None:
+    def line_up(self, message: Message, *, ahead: bool = False) -> asyncio.Future[None]:
+        """Wait for room; the future is done when the message was put in. See `send`."""
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if ahead:
-            self._senders.insert(self._ahead, (place, message))
-            self._ahead += 1
-        else:
-            self._senders.append((place, message))
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and place.exception() is None:
-                self._take_back(message)
-            raise
+        senders, rank = self._senders, (message.priority, ahead)
+        at = len(senders)
+        if at and rank > _rank(senders[-1]):
+            at = next(at for at, each in enumerate(senders) if rank > _rank(each))
+        senders.insert(at, (place, message, ahead))
+        return place
 
-    def _take_back(self, message: Message) -> None:
-        """Who sent it was cancelled when it was just put in: it is not sent, unless somebody has it already."""
-        lane = self._lane(message.priority)
-        place = next((place for place, each in enumerate(lane) if each is message), None)
-        if place is not None:
-            del lane[place]
-            self.sent -= 1
-            self._after_one()
+    def withdraw(self, message: Message, place: asyncio.Future[None]) -> bool:
+        """Who waited for room, or has just got it, does so no more; False where somebody has the message already."""
+        if not place.done() or place.cancelled() or place.exception() is not None:
+            place.cancel()
+            return True
+        lane = self._lanes.get(message.priority) if message.priority else self._queue
+        at = next((at for at, each in enumerate(lane or ()) if each is message), None)
+        if lane is None or at is None:
+            return False
+        del lane[at]
+        if not lane and message.priority:
+            del self._lanes[message.priority]
+        self.sent -= 1
+        self._after_one()
+        return True
 
     # --- receiving
 
@@ -225,8 +233,7 @@ class MemoryChannel:
     def _after_one(self) -> None:
         """A message has left: there is room for who waits, or nothing left."""
         while self._senders:
-            place, message = self._senders.popleft()
-            self._ahead -= self._ahead > 0
+            place, message, _ = self._senders.popleft()
             if not place.done():
                 self._put(message)
                 place.set_result(None)
@@ -265,10 +272,9 @@ class MemoryChannel:
         self._closed = True
         refused = ChannelClosed(f"{self.name} was closed before there was room for the message")
         while self._senders:
-            place, _ = self._senders.popleft()
+            place, _, _ = self._senders.popleft()
             if not place.done():
                 place.set_exception(refused)
-        self._ahead = 0
         over = ChannelClosed(f"{self.name} is closed, and everything in it was received")
         while self._receivers:
             receiver = self._receivers.popleft()
@@ -282,3 +288,8 @@ class MemoryChannel:
             drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._drains.append(drained)
             await drained
+
+
+def _rank(waiting: Waiting) -> tuple[int, bool]:
+    """Who waits for room gets it before those of a lower one."""
+    return waiting[1].priority, waiting[2]

@@ -11,7 +11,7 @@ from typing import Any
 from ..nodes.context import Context
 from ..nodes.node import Node
 
-__all__ = ["Started", "call_at_end", "maybe_await"]
+__all__ = ["Started", "call_at_end", "maybe_await", "retrieved"]
 
 log = logging.getLogger("nodeloom.engine")
 
@@ -32,7 +32,7 @@ class Started:
         task = self._tasks.get(node)
         if task is None or (task.done() and node not in self):
             task = self._tasks[node] = asyncio.create_task(maybe_await(node.on_start(ctx)))
-            task.add_done_callback(_seen)
+            task.add_done_callback(retrieved)
         await asyncio.shield(task)
 
     async def stop(self, node: Node) -> None:
@@ -66,7 +66,7 @@ async def maybe_await(value: Any) -> None:
         await value
 
 
-def _seen(task: asyncio.Task[None]) -> None:
+def retrieved(task: asyncio.Task[Any]) -> None:
     """Who waited for it may have left: a failure is not 'never retrieved' then."""
     if not task.cancelled():
         task.exception()

@@ -17,7 +17,7 @@ LOOKED_THROUGH: Final = 10_000
 """A text of more characters is only counted: all of it would have to be looked through for secrets."""
 ITEMS: Final = 8
 DEEPEST: Final = 3
-_Plain = dict[Any, Any]
+_dict: Any = dict  # of which a type checker concludes nothing
 _MAPPINGS: Final = (dict, MappingProxyType, Values)
 _LISTS: Final = {list: ("[", "]"), tuple: ("(", ")")}
 
@@ -57,8 +57,8 @@ def _text(text: str) -> str:
 
 
 def _first(value: Any) -> list[tuple[Any, Any]]:
-    mapping = cast("_Plain", value) if isinstance(value, dict) else _Plain(value)
-    return list(islice(_Plain.items(mapping), ITEMS))
+    mapping = value if type(value) is _dict else _dict(value)
+    return list(islice(_dict.items(mapping), ITEMS))
 
 
 def _joined(parts: Iterable[str], count: int) -> str:

@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..errors import EngineClosed
+from ..executors.started import retrieved
 from ..nodes.context import Context, current_context
+from ..nodes.node import Node
 from ..resources.given import check_seconds
 from ..resources.held import to_the_end
 from .left import Left
@@ -33,6 +35,10 @@ class Living(Watched, Protocol):
 
     def hasten(self) -> None:
         """The grace is over."""
+        ...
+
+    def lives_on(self, node: Node) -> bool:
+        """Whether it uses a node, and has not ended."""
         ...
 
 
@@ -199,7 +205,7 @@ class Lifecycle:
         """Wait for the end of the engine, which is one and the same for all who ask for it."""
         if self._end is None or self._end.cancelled():
             self._end = asyncio.create_task(self._close(grace))
-            self._end.add_done_callback(_seen)
+            self._end.add_done_callback(retrieved)
         ctx = current_context()
         run = self._under_way.of(ctx)
         if (run is None or ctx is None) and grace == 0:
@@ -233,9 +239,3 @@ class Lifecycle:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def _seen(task: asyncio.Task[tuple[Left, ...]]) -> None:
-    """Who asked for the end may have left: a failure is not 'never retrieved' then."""
-    if not task.cancelled():
-        task.exception()

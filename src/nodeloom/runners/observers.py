@@ -12,6 +12,7 @@ from ..channels import ForwardingChannel, MemoryChannel, Message
 from ..errors import ChannelClosed
 from ..model.mailbox import Overflow
 from ..model.values import Values
+from ..nodes.context import being_cancelled
 
 __all__ = ["Observer", "Observers"]
 
@@ -45,6 +46,8 @@ class Observers:
         if not _is_async(observer):
             self._plain.append(observer)
             return
+        if observer in self._async:
+            return
         channel = self.subscribe(1_000, "drop_oldest")
         name = f"observer of {self._whose}"
         self._async[observer] = channel, asyncio.create_task(self._observe(observer, channel), name=name)
@@ -75,8 +78,10 @@ class Observers:
         """Give everybody an output; nobody's failure is anybody else's."""
         for observer in list(self._plain):
             try:
-                observer(outputs)
-            except Exception as error:
+                _refuse_coroutine(observer(outputs))
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
                 self._failed(observer, error)
         if self._channel is not None:
             await self._channel.send(Message(outputs, self._whose))
@@ -89,10 +94,12 @@ class Observers:
                 return
             try:
                 await observer(message.body)
-            except Exception as error:
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt | SystemExit) or being_cancelled():
+                    raise
                 self._failed(observer, error)
 
-    def _failed(self, observer: Observer, error: Exception) -> None:
+    def _failed(self, observer: Observer, error: BaseException) -> None:
         self.failures += 1
         what = getattr(observer, "__qualname__", observer)
         log.error("observer %s of %s failed", what, self._whose, exc_info=error)
@@ -106,7 +113,16 @@ class Observers:
             _, late = await asyncio.wait(tasks, timeout=within)
             for task in late:
                 task.cancel()
-                await asyncio.wait({task})
+            if late:
+                _, late = await asyncio.wait(late, timeout=within)
+            for task in late:
+                log.error("%s does not let its cancelling through, and is not waited for", task.get_name())
+
+
+def _refuse_coroutine(answer: Any) -> None:
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise TypeError("it gave a coroutine, which nobody awaits: add the async function itself")
 
 
 def _is_async(observer: Observer) -> bool:

@@ -7,8 +7,10 @@ next to nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from typing import cast
+from collections.abc import Coroutine
+from typing import Any, cast
 
 from ...channels import Channel, MemoryChannel
 from ...executors.local import Bound, Executable
@@ -23,6 +25,8 @@ from .rates import Rates
 
 __all__ = ["Actor"]
 
+log = logging.getLogger("nodeloom.actors")
+
 
 class Actor(Handling):
     """One actor of a system; `system["fetch"]` gives it.
@@ -33,13 +37,14 @@ class Actor(Handling):
 
     Attributes:
         node: the node. node_id: its id. state: what it is at. stopped_because: why it has stopped, if it has.
-        waits_for: the actor in whose mailbox it waits for room. dead_letters: how many of its messages are.
-        restarted: how often it was restarted; restarts: when, of late.
+        waits_for: the actor in whose mailbox it waits for room. asks: the one whose reply it waits for.
+        dead_letters: how many of its messages are. restarted: how often it was restarted; restarts: when, of late.
     """
 
     __slots__ = (
         "_rates",
         "_still",
+        "asks",
         "dead_letters",
         "mailbox",
         "node",
@@ -73,6 +78,7 @@ class Actor(Handling):
         self.restarts: deque[float] | None = None
         self.task: asyncio.Task[None] | None = None
         self.waits_for: Actor | None = None
+        self.asks: Actor | None = None
         self._still: list[asyncio.Future[None]] | None = None
         self._rates: Rates | None = None
 
@@ -93,8 +99,32 @@ class Actor(Handling):
             self.post = cast("Post", made)
             self._latencies = deque(maxlen=LATEST)
             self._rates = Rates()
-            self.task = asyncio.create_task(self._live(self.post), name=f"actor {self.node_id}")
+            self._begin(self._live(self.post))
         return self.post
+
+    def _begin(self, life: Coroutine[Any, Any, None]) -> None:
+        self.task = asyncio.create_task(life, name=f"actor {self.node_id}")
+        self.task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Its task is over: where something ended it that is no failure of a node, that is one of its message (9.4)."""
+        if task.cancelled() or (error := task.exception()) is None or self._system.over:
+            return
+        if not isinstance(error, KeyboardInterrupt | SystemExit):
+            self._begin(self._revived(error))
+
+    async def _revived(self, error: BaseException) -> None:
+        delivery = self.current
+        if delivery is None or not delivery.is_open or self.is_past:
+            log.error("actor %s goes on after an error of the runtime", self.node_id, exc_info=error)
+        else:
+            await self._go_on(delivery, self._bound[0].failed(delivery.step, delivery.live, error), None)
+        await self._live(self.opened())
+
+    def shut(self) -> None:
+        """It begins no message any more, also where its work does not let its own cancelling through."""
+        if self._gate is None:
+            self._gate = asyncio.Event()
 
     # --- pausing
 

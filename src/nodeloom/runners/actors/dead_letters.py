@@ -22,16 +22,22 @@ class DeadLetters(Sequence[DeadLetter]):
         total: how many there were in all. lost: how many of them are not kept any more.
     """
 
-    def __init__(self, kept: int, again: Callable[[DeadLetter], Awaitable[None]]) -> None:
-        self._letters: deque[DeadLetter] = deque(maxlen=kept)
+    def __init__(self, kept: int, again: Callable[[DeadLetter], Awaitable[bool]]) -> None:
+        self._letters: deque[DeadLetter] = deque()
+        self._kept = kept
         self._again = again
         self.total = self.lost = 0
 
     def add(self, letter: DeadLetter) -> None:
         """Keep one more."""
         self.total += 1
-        self.lost += len(self._letters) == self._letters.maxlen
         self._letters.append(letter)
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        while len(self._letters) > self._kept:
+            self._letters.popleft()
+            self.lost += 1
 
     async def send_again(self, *letters: DeadLetter) -> int:
         """Send these again, each to the actor that could not do it, with its inputs and state; or all there are.
@@ -39,20 +45,27 @@ class DeadLetters(Sequence[DeadLetter]):
         Those are no dead letters any more; what fails once more becomes one anew.
 
         Returns:
-            How many were sent.
+            How many were taken in; one that a full mailbox drops stays a dead letter.
 
         Raises:
-            NodeloomError: one of them is none of these, or not any more.
+            NodeloomError: one of them is none of these, or not any more, or a join's. ChannelFull: a mailbox refuses.
         """
-        chosen = letters or tuple(self._letters)
-        for letter in chosen:
-            self.discard(letter)
+        count = 0
+        for letter in letters or [each for each in self._letters if each.has_inputs]:
+            if not letter.has_inputs:
+                raise NodeloomError(
+                    f"the letter of message {letter.message_id} at {letter.node} is a join's, which failed on what "
+                    f"several messages brought: send what came from outside anew, its `run_inputs`"
+                )
+            place, sent = self._take_out(letter), False
             try:
-                await self._again(letter)
-            except BaseException:
-                self._letters.appendleft(letter)
-                raise
-        return len(chosen)
+                sent = await self._again(letter)
+            finally:
+                if not sent:
+                    self._letters.insert(min(place, len(self._letters)), letter)
+                    self._forget_oldest()
+            count += sent
+        return count
 
     def discard(self, letter: DeadLetter) -> None:
         """Forget one.
@@ -60,10 +73,13 @@ class DeadLetters(Sequence[DeadLetter]):
         Raises:
             NodeloomError: it is none of these, or not any more.
         """
+        self._take_out(letter)
+
+    def _take_out(self, letter: DeadLetter) -> int:
         for place, each in enumerate(self._letters):
             if each is letter:
                 del self._letters[place]
-                return
+                return place
         raise NodeloomError(f"no dead letter of message {letter.message_id} at {letter.node} is kept here")
 
     def clear(self) -> None:

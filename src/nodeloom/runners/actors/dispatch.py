@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from time import perf_counter as clock
+from typing import Any
 
 from ...channels import ACCEPTED, Sent
 from ...errors import ActorStopped, ChannelClosed, ChannelFull, MailboxDeadlock, MessageDropped, NodeloomError
@@ -17,11 +19,14 @@ from ...model.values import Values
 from ...nodes.context import Live
 from .actor import Actor
 from .dead_letters import DeadLetters
-from .delivery import DeadLetter, Delivery, LeftMessage, left_of, state_at
+from .delivery import DeadLetter, Delivery, LeftMessage, state_at
 
 __all__ = ["Dispatch"]
 
 log = logging.getLogger("nodeloom.actors")
+
+OnWay = tuple[Delivery, Actor]
+"""A message from actor to actor, and where it goes."""
 
 
 class Dispatch:
@@ -47,6 +52,7 @@ class Dispatch:
         self.entered = 0  # messages from outside whose runs are not open yet
         self._lives: dict[int, Live] = {}  # the runs of the others
         self._undelivered: list[LeftMessage] = []
+        self._on_way: dict[int, OnWay] = {}  # what waits for room, by its envelope
 
     def look_for_rest(self) -> None:
         """An actor has come to rest, or a message to its end: see whether all have."""
@@ -85,7 +91,7 @@ class Dispatch:
 
         Args:
             delivery, target: what goes where. sender: the actor that waits for room meanwhile, if it is one.
-            keep: where this is cancelled, the message is left of what the system has to do.
+            keep: it is part of what the system has to do, also where this is cancelled; else it has not come then.
 
         Raises:
             ChannelFull: it refuses. ChannelClosed: the actor has stopped. MailboxDeadlock: senders wait in a circle.
@@ -93,49 +99,96 @@ class Dispatch:
         post = target.opened()
         if post.offer(delivery):
             return ACCEPTED
-        if sender is not None and target.mailbox.overflow == "block" and target.state != "stopped":
-            self._refuse_circle(sender, target)
-            sender.waits_for = target
         try:
-            if self.restless:
-                self.look_for_rest()
-            sent = await post.send(delivery, ahead=sender is not None)
-        except BaseException as error:
-            if keep and not isinstance(error, NodeloomError):
-                self._undelivered.append(left_of(delivery, target.node_id))
+            if target.mailbox.overflow == "block" and target.state != "stopped":
+                await self._wait_for_room(delivery, target, sender, keep)
+                return ACCEPTED
+            sent = await post.send(delivery)
+        except NodeloomError:
+            if not keep:
+                self.has_not_come(delivery)
             raise
-        finally:
-            if sender is not None:
-                sender.waits_for = None
         for each in sent.dropped:
             if isinstance(each, Delivery):
                 self.open(each, target.index)
                 await self.drop(each)
         return sent
 
+    async def _wait_for_room(self, delivery: Delivery, target: Actor, sender: Actor | None, keep: bool) -> None:
+        post = target.opened()
+        if sender is not None:
+            self.refuse_circle(sender, target)
+            sender.waits_for = target
+        place = post.line_up(delivery, ahead=sender is not None)
+        if keep:
+            self._on_way[id(delivery)] = delivery, target
+        try:
+            if self.restless:
+                self.look_for_rest()
+            await place
+        except asyncio.CancelledError:
+            if not post.withdraw(delivery, place):
+                self._on_way.pop(id(delivery), None)
+            elif not keep:
+                self.has_not_come(delivery)
+            raise
+        except NodeloomError:
+            self._on_way.pop(id(delivery), None)
+            raise
+        else:
+            self._on_way.pop(id(delivery), None)
+        finally:
+            if sender is not None:
+                sender.waits_for = None
+
+    def _break_off(self, live: Live, priority: int, starts: int) -> None:
+        """Who sent a message to where the graph starts was cancelled: what some actor has goes on, else nothing has."""
+        waiting = [key for key, (delivery, _) in self._on_way.items() if delivery.live is live]
+        ready = live.run.ready
+        ready[:0] = [self._on_way.pop(key)[0].step for key in waiting]
+        if len(ready) == starts:
+            self._lives.pop(id(live), None)
+            live.stop()
+        elif ready:
+            self.go_on_later(self.after(live, priority, None))
+        if self.restless:
+            self.look_for_rest()
+
+    def go_on_later(self, what: Coroutine[Any, Any, None]) -> None:
+        """Do the rest of something that nobody waits for."""
+        raise NotImplementedError
+
+    def has_not_come(self, delivery: Delivery) -> None:
+        """A message from outside was not taken in after all."""
+        if not delivery.is_open:
+            self.entered -= 1
+        elif self._lives.pop(id(delivery.live), None) is not None:
+            delivery.live.stop()
+        if self.restless:
+            self.look_for_rest()
+
     def open(self, delivery: Delivery, index: int) -> None:
         """Open the run of a message that came from outside; it begins at the node of this index."""
         raise NotImplementedError
 
-    def _refuse_circle(self, sender: Actor, target: Actor) -> None:
-        """See whether the target waits for room at the sender, if only through others: nobody would ever go on (9.8).
+    def refuse_circle(self, sender: Actor, target: Actor, *, asking: bool = False) -> None:
+        """See whether the target waits for the sender, if only through others: nobody would ever go on (9.8).
+
+        Args:
+            sender, target: who is about to wait for whom. asking: for a reply, not for room.
 
         Raises:
-            MailboxDeadlock: it does.
+            MailboxDeadlock: it does; for room in mailboxes, or for replies.
         """
         circle, at = [sender], target
         while at is not sender:
             circle.append(at)
-            if at.waits_for is None or at.waits_for in circle[1:]:
+            following = at.waits_for or at.asks
+            if following is None or following in circle[1:]:
                 return
-            at = at.waits_for
+            at = following
         self.deadlocks += 1
-        names = " -> ".join(each.node_id for each in [*circle, sender])
-        sizes = ", ".join(f"{each.node_id} holds {each.mailbox.maxsize}" for each in circle)
-        raise MailboxDeadlock(
-            f"the mailboxes of {names} are full, and each of these actors waits for room at the next ({sizes}): give "
-            f"one of them a larger mailbox, or an overflow other than block"
-        )
+        raise MailboxDeadlock(_told(circle, asking))
 
     async def drop(self, delivery: Delivery) -> None:
         """A mailbox has dropped a message: its token ends."""
@@ -199,9 +252,8 @@ class Dispatch:
         actor.dead_letters += 1
         log.error("message %s failed at %s", live.run.id, error)
         nothing = Values()
-        self.dead_letters.add(
-            DeadLetter(actor.node_id, live.run.id, nothing, nothing, live.run.inputs, error, 0, time.time(), priority)
-        )
+        told = (actor.node_id, live.run.id, nothing, nothing, live.run.inputs, error, 0, time.time(), priority)
+        self.dead_letters.add(DeadLetter(*told, has_inputs=False))
 
     @staticmethod
     def exception_of(live: Live, failed: Failed) -> BaseException | None:
@@ -215,6 +267,21 @@ class Dispatch:
                 live.emit(note.type, node=note.node, **note.data)
         if live.run.notes:
             live.run.notes.clear()
+
+
+def _told(circle: Sequence[Actor], asking: bool) -> str:
+    """What is said of actors that would wait for one another."""
+    names = " -> ".join(each.node_id for each in [*circle, circle[0]])
+    if asking or any(each.asks is not None for each in circle[1:]):
+        return (
+            f"{names} would wait for one another's replies, for an actor does one message at a time: use tell for one "
+            f"of these, or ask from outside of them"
+        )
+    sizes = ", ".join(f"{each.node_id} holds {each.mailbox.maxsize}" for each in circle)
+    return (
+        f"the mailboxes of {names} are full, and each of these actors waits for room at the next ({sizes}): give one "
+        f"of them a larger mailbox, or an overflow other than block"
+    )
 
 
 def tell_reply(delivery: Delivery, reason: BaseException) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from ...errors import NodeloomError
 from ...model.plan import Plan
@@ -22,6 +23,12 @@ log = logging.getLogger("nodeloom.actors")
 
 OBSERVING = 1.0
 """Seconds that async observers have at the end for the outputs they have not seen."""
+
+LETTING_GO = 3.0
+"""Seconds that work has to let its cancelling through; it is told of that three times."""
+
+STOPPING = 5.0
+"""Seconds that `on_stop` of all nodes has at least."""
 
 
 class Ending(Dispatch):
@@ -66,6 +73,11 @@ class Ending(Dispatch):
         for waiter, done in self._waiting.items():
             if not waiter.done() and done():
                 waiter.set_result(None)
+
+    def go_on_later(self, what: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(what, name=f"delivery of {self.name}")
+        self._pumps[task] = False
+        task.add_done_callback(self._pumps.pop)
 
     def _is_done(self) -> bool:
         return not (self._lives or self.entered)
@@ -150,12 +162,17 @@ class Ending(Dispatch):
         left = await self.stop(within=grace)
         return tuple(Left(each.message_id, self.name, (LeftStep(each.node, each.message_id),)) for each in left)
 
+    def lives_on(self, node: Node) -> bool:
+        """Whether it uses a node, and has not ended."""
+        return not self.over and any(actor.node is node for actor in self.actors)
+
     def hasten(self) -> None:
         """The time of `stop` is over."""
         self._hurried = True
         self.look_for_rest()
 
     async def _stop(self, grace: float) -> tuple[LeftMessage, ...]:
+        until = asyncio.get_running_loop().time() + grace
         self.closed = True
         for pump, waits in list(self._pumps.items()):
             if waits:
@@ -163,15 +180,14 @@ class Ending(Dispatch):
         if grace > 0:
             await self._settled(self._is_still, grace)
         self.over = True
+        for actor in self.actors:
+            actor.shut()
         await self._end_tasks([*self._pumps, *(actor.task for actor in self.actors if actor.task is not None)])
         self.left = left = self._all_left()
         for each in left[:100]:
             log.warning("message %s was left at %s, %s", each.message_id, each.node, each.status)
         await self._refuse_left()
-        for actor in self.actors:
-            if actor.task is not None:
-                await self._stop_node(actor.node)
-            actor.state = "stopped"
+        await self._stop_nodes(until)
         await asyncio.gather(*[actor.observers.close(OBSERVING) for actor in self.actors if actor.is_observed])
         self._forget()
         return left
@@ -184,31 +200,50 @@ class Ending(Dispatch):
         """Its engine needs to end it no more."""
         raise NotImplementedError
 
+    async def _stop_nodes(self, until: float) -> None:
+        """Call `on_stop` of those that were started; none can hold up the end."""
+        loop = asyncio.get_running_loop()
+        until = max(until, loop.time() + STOPPING)
+        for actor in self.actors:
+            if actor.task is not None:
+                ending = asyncio.create_task(self._stop_node(actor.node), name=f"on_stop of {actor.node_id}")
+                _, late = await asyncio.wait({ending}, timeout=max(0.0, until - loop.time()))
+                for each in late:
+                    each.cancel()
+                    log.error("%s goes on after its time, and is not waited for", each.get_name())
+            actor.state = "stopped"
+
     async def _end_tasks(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        late = set(tasks)
+        for _ in range(3):
+            for task in late:
+                task.cancel()
+            if late:
+                _, late = await asyncio.wait(late, timeout=LETTING_GO / 3)
         for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        for task in tasks:
-            if not task.cancelled() and (error := task.exception()) is not None:
+            if task in late:
+                log.error("%s does not let its cancelling through, and is not waited for", task.get_name())
+            elif not task.cancelled() and (error := task.exception()) is not None:
                 log.error("%s ended by an error of the runtime", task.get_name(), exc_info=error)
 
     def _all_left(self) -> tuple[LeftMessage, ...]:
         """Every message that is not done: worked on, in a mailbox, on its way there, or waiting at a join."""
         found = list(self._undelivered)
+        found += [left_of(delivery, target.node_id) for delivery, target in self._on_way.values()]
         for actor in self.actors:
-            if actor.current is not None:
+            if actor.current is not None and not actor.is_past:
                 found.append(left_of(actor.current, actor.node_id, "interrupted" if actor.has_begun else "waiting"))
             if actor.post is not None:
                 found += [left_of(each, actor.node_id) for each in actor.post.waiting()]
         for live in self._lives.values():
             for step in live.run.ready:
-                found.append(LeftMessage(self.plan.nodes[step.node].id, live.run.id, step.inputs, state_at(live, step)))
+                node = self.plan.nodes[step.node].id
+                found.append(LeftMessage(node, live.run.id, step.inputs, state_at(live, step)))
             for arrivals in live.run.waiting.values():
                 for each in arrivals:
-                    state = live.run.branches[each.branch].state or each.inputs
+                    branch = live.run.branches[each.branch]
                     node = self.plan.nodes[each.node].id
-                    found.append(LeftMessage(node, live.run.id, each.inputs, state, "joining"))
+                    found.append(LeftMessage(node, live.run.id, each.inputs, branch.state or each.inputs, "joining"))
         return tuple(found)
 
     async def _refuse_left(self) -> None:

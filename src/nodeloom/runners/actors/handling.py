@@ -75,6 +75,7 @@ class Handling:
         "_latencies",
         "_metrics",
         "_observers",
+        "_past",
         "_since",
         "_step",
         "_system",
@@ -101,6 +102,12 @@ class Handling:
         self._gate: asyncio.Event | None = None
         self._observers: Observers | None = None
         self._step: Step | None = None
+        self._past: Step | None = None
+
+    @property
+    def is_past(self) -> bool:
+        """What became of the current message is known; it may still be on its way to what follows from it."""
+        return self.current is not None and self._past is self.current.step
 
     @property
     def has_begun(self) -> bool:
@@ -162,6 +169,8 @@ class Handling:
     async def _next(self, post: Post) -> Delivery | None:
         """Wait for a message; None where none will come."""
         self._come_to_rest()
+        if self._system.over:
+            return None
         try:
             delivery = await post.receive()
         except ChannelClosed:
@@ -172,7 +181,7 @@ class Handling:
     async def _prepare(self, delivery: Delivery) -> None:
         """Wait while the actor is paused, and open the run of a message that came from outside."""
         self.current = delivery
-        if self._gate is not None:
+        if self._gate is not None and not self._system.over:
             await self._at_gate()
         if self._system.over:  # its work has not let its own cancelling through
             raise asyncio.CancelledError
@@ -212,6 +221,7 @@ class Handling:
         return None if turn < TURN and now < self._since + SLICE else self._end_turn(now)
 
     async def _deliver(self, delivery: Delivery, target: Handling) -> None:
+        self._past = delivery.step
         await self._system.deliver(delivery, target, self)
         await self._end_turn(clock())
 
@@ -246,6 +256,7 @@ class Handling:
     async def _go_on(self, delivery: Delivery, went: Step | Outcome | None, outputs: Values | None) -> None:
         """Tell what became of a message, and send on what follows from it."""
         live, run = delivery.live, delivery.live.run
+        self._past = delivery.step
         if self._turn == 1:
             self._latencies.append(clock() - delivery.at)
         if type(went) is Failed:

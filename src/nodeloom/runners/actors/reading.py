@@ -55,9 +55,12 @@ class Reading(Ending):
             self._pumps[pump] = False
             try:
                 await self._enter(actor, message.body, message.priority, None)
-            except (asyncio.CancelledError, ActorStopped):
+            except (asyncio.CancelledError, ActorStopped) as error:
                 self._undelivered.append(LeftMessage(actor.node_id, message.id, handed(message.body), Values()))
-                raise
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+                log.warning("%s ends: %s", pump.get_name(), error)
+                return
             except Exception as error:
                 self._bury_unread(actor, message, error)
             self._pumps[pump] = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from time import monotonic
 from typing import Protocol
 
 from ...model.run import Failed
@@ -67,7 +66,7 @@ def _counted(actor: Actor) -> int:
     """One restart more; how many there were of late."""
     if actor.restarts is None:
         actor.restarts = deque()
-    now = monotonic()
+    now = asyncio.get_running_loop().time()
     actor.restarts.append(now)
     actor.restarted += 1
     while actor.restarts[0] <= now - actor.supervision.within:

@@ -10,25 +10,26 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Mapping
 from time import perf_counter as clock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from msgspec.structs import replace
 
 from ...channels import ACCEPTED, Sent
-from ...errors import ActorStopped, AskTimeout, ChannelClosed, UnknownActor
+from ...errors import ActorStopped, AskTimeout, ChannelClosed, DefinitionError, NodeloomError, UnknownActor
 from ...expressions.wording import nearest
 from ...model.advance import start, start_at
 from ...model.mailbox import Mailbox, Supervision
 from ...model.run import Failed, Run, digest
 from ...model.values import Values, handed
 from ...nodes.context import Context, Live, Walk, current_context
-from ...nodes.event import Event
 from ...nodes.given import as_mapping, read_only
 from ...nodes.graph import Graph
 from ...nodes.node import Node
+from ...resources.given import check_seconds
 from ..batch import BatchServices
 from ..lifecycle import Living
 from ..program import Program
@@ -37,6 +38,7 @@ from .actor import Actor
 from .dead_letters import DeadLetters
 from .delivery import DeadLetter, Delivery
 from .dispatch import stopped
+from .options import Given, check_options, supervision_of
 from .reading import Reading
 from .supervising import supervise
 
@@ -44,14 +46,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 __all__ = ["ActorServices", "ActorSystem"]
-
-
-class Given(TypedDict, total=False):
-    """What is given with actors, as with a run."""
-
-    metadata: Mapping[str, Any]
-    config: Mapping[str, Any]
-    watch: Callable[[Event], None]
 
 
 class ActorServices(BatchServices, Protocol):
@@ -63,7 +57,7 @@ class ActorServices(BatchServices, Protocol):
 
     async def restart_node(self, node: Node, ctx: Context) -> None: ...
 
-    async def stop_node(self, node: Node) -> None: ...
+    async def stop_node(self, node: Node, living: Living) -> None: ...
 
     def reset_memory(self, graph: Graph | str, node_id: str) -> None: ...
 
@@ -107,6 +101,8 @@ class ActorSystem(Reading):
         grace: float = 10.0,
         **given: Unpack[Given],
     ) -> None:
+        check_options(mailbox, kept, given)
+        check_seconds("grace", grace)
         letters = DeadLetters(kept, self._send_again)
         super().__init__(replace(graph.plan, on_failure="continue"), letters, graph.name, grace)
         self.graph = graph
@@ -120,7 +116,7 @@ class ActorSystem(Reading):
         self._count = itertools.count(1)
         self.live = self._live_of(Run(self.name, Values()))
         program = Program(graph, services)
-        rules = _rules(supervision, graph)
+        rules = supervision_of(supervision, graph)
         default = mailbox or Mailbox()
         self.actors = [
             Actor(
@@ -178,10 +174,23 @@ class ActorSystem(Reading):
             node, inputs, priority: as of `tell`. timeout: seconds to wait at most; what was asked goes on.
 
         Raises:
-            AskTimeout: no reply in time. MessageDropped: an overflow dropped it. Exception: what the step failed with;
-                and all that `tell` raises.
+            AskTimeout: no reply in time. MessageDropped: an overflow dropped it. MailboxDeadlock: actors would wait
+                for one another. Exception: what the step failed with; and all that `tell` raises.
         """
         actor = self[node]
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        asker = self._current_actor()
+        if asker is None:
+            return await self._asked(actor, inputs, timeout, priority)
+        self.refuse_circle(asker, actor, asking=True)
+        asker.asks = actor
+        try:
+            return await self._asked(actor, inputs, timeout, priority)
+        finally:
+            asker.asks = None
+
+    async def _asked(self, actor: Actor, inputs: Any, timeout: float | None, priority: int) -> Values:
         reply: asyncio.Future[Values] = self._loop.create_future()
         if timeout is None:
             await self._enter(actor, inputs, priority, reply)
@@ -208,19 +217,30 @@ class ActorSystem(Reading):
             ActorStopped: none is taken any more. ParamsError: inputs that do not fit.
         """
         given = handed(self.graph.check_inputs(inputs))
-        self._refuse()
+        self._refuse(priority)
         live = self._alive(start(self.plan, self._new_id(), given, notes=self._watch is not None), None)
-        await self.after(live, priority, None)
+        starts = len(live.run.ready)
+        try:
+            await self.after(live, priority, None)
+        except asyncio.CancelledError:
+            self._break_off(live, priority, starts)
+            raise
 
     def tell_from_thread(self, node: str | Node, inputs: Any = None, *, priority: int = 0) -> Sent:
-        """The same as `tell`, from code on a thread; it waits there while the mailbox is full."""
+        """The same as `tell`, from code on a thread; it waits there while the mailbox is full.
+
+        Raises:
+            NodeloomError: called on the thread of the loop, which would wait for itself; and all that `tell` raises.
+        """
+        if threading.get_ident() == self.live.thread:
+            raise NodeloomError(f"tell_from_thread of {self.name} is called on the thread of its loop: await tell")
         return asyncio.run_coroutine_threadsafe(self.tell(node, inputs, priority=priority), self._loop).result()
 
     async def _enter(self, actor: Actor, inputs: Any, priority: int, reply: asyncio.Future[Values] | None) -> Sent:
         given = as_mapping(inputs)
         if self.graph.inputs is not None and actor.index in self.plan.starts:
             given = self.graph.check_inputs(given)
-        self._refuse()
+        self._refuse(priority)
         return await self._open(actor, handed(given), priority, reply)
 
     async def _open(
@@ -243,14 +263,8 @@ class ActorSystem(Reading):
             return ACCEPTED
         try:
             return await self.put(delivery, actor, self._current_actor())
-        except BaseException as error:
-            if not delivery.is_open:
-                self.entered -= 1
-            elif self._lives.pop(id(delivery.live), None) is not None:
-                delivery.live.stop()
-            if isinstance(error, ChannelClosed):
-                raise stopped(actor) from None
-            raise
+        except ChannelClosed:
+            raise stopped(actor) from None
 
     def open(self, delivery: Delivery, index: int) -> None:
         """Open the run of a message that came from outside; it begins at the node of this index."""
@@ -288,7 +302,9 @@ class ActorSystem(Reading):
     def _new_id(self) -> str:
         return f"{self._prefix}{next(self._count):x}"
 
-    def _refuse(self) -> None:
+    def _refuse(self, priority: int = 0) -> None:
+        if type(priority) is not int:
+            raise DefinitionError(f"priority of a message is a whole number, not {priority!r}")
         if self.closed:
             raise ActorStopped(f"the actors of {self.name} have stopped, and take no message any more")
 
@@ -300,11 +316,12 @@ class ActorSystem(Reading):
         actor = self.actors[ctx.step.node]
         return actor if actor.task is asyncio.current_task() else None
 
-    async def _send_again(self, letter: DeadLetter) -> None:
-        """Send a dead letter to the actor that could not do it, as it was."""
+    async def _send_again(self, letter: DeadLetter) -> bool:
+        """Send a dead letter to the actor that could not do it, as it was; whether it was taken in."""
         self._refuse()
         actor = self[letter.node]
-        await self._open(actor, letter.run_inputs, letter.priority, None, letter.inputs, letter.state)
+        sent = await self._open(actor, letter.run_inputs, letter.priority, None, letter.inputs, letter.state)
+        return sent.accepted
 
     # --- its engine's part
 
@@ -318,7 +335,7 @@ class ActorSystem(Reading):
         await supervise(self, self._services, actor, delivery, failure)
 
     async def _stop_node(self, node: Node) -> None:
-        await self._services.stop_node(node)
+        await self._services.stop_node(node, self)
 
     def _forget(self) -> None:
         self._services.forget(self)
@@ -334,18 +351,6 @@ class ActorSystem(Reading):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop(within=None if error is None else 0.0)
-
-
-def _rules(given: Supervision | Mapping[str, Supervision] | None, graph: Graph) -> Callable[[str], Supervision]:
-    """How each actor is supervised."""
-    default = Supervision()
-    if given is None or isinstance(given, Supervision):
-        return lambda _: given or default
-    unknown = [name for name in given if name not in graph.nodes]
-    if unknown:
-        known = ", ".join(graph.nodes)
-        raise UnknownActor(f"supervision of {', '.join(unknown)}, of which there is no actor; there are: {known}")
-    return lambda node_id: given.get(node_id, default)
 
 
 def _give_up(reply: asyncio.Future[Values], actor: Actor, timeout: float) -> None:

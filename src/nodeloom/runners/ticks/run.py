@@ -14,6 +14,7 @@ from ...model.advance import start_at
 from ...model.values import EMPTY, Values
 from ...nodes.context import Context, Walk
 from ...nodes.graph import Graph
+from ...nodes.node import Node
 from ...resources.held import to_the_end
 from ..left import Left, LeftStep
 from .binding import ClockServices, Memories
@@ -208,6 +209,10 @@ class ClockRun(Ticking):
         self.stop("its engine stopped", grace)
         await asyncio.shield(self._over)
         return self.left
+
+    def lives_on(self, node: Node) -> bool:
+        """Whether it uses a node."""
+        return self.graph.nodes.get(node.id) is node
 
     def hasten(self) -> None:
         """The grace is over."""
