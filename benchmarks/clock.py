@@ -66,7 +66,9 @@ def missing(count: int, due: float) -> float:
 
 
 def in_a_thread(seconds: float) -> Figures:
-    """A thread that sleeps to absolute instants; with the timer slack that a clock asks of Linux for its threads."""
+    """A thread that sleeps to absolute instants, and catches up with those it is late for; with the timer slack that a
+    clock asks of Linux for its threads.
+    """
     instants: list[float] = []
 
     def loop() -> None:
@@ -85,7 +87,7 @@ def in_a_thread(seconds: float) -> Figures:
     return period_figures(instants, RATE, seconds)
 
 
-def by_clock(seconds: float) -> Figures:
+def by_clock(seconds: float, on_overrun: str = "skip") -> Figures:
     from nodeloom import Clock, Node
 
     instants: list[float] = []
@@ -94,7 +96,7 @@ def by_clock(seconds: float) -> Figures:
         def work(self) -> None:
             instants.append(now())
 
-    asyncio.run(Clock([Tick(rate=RATE)]).run(duration=seconds))
+    asyncio.run(Clock([Tick(rate=RATE, on_overrun=on_overrun)]).run(duration=seconds))
     return period_figures(instants, RATE, seconds)
 
 
@@ -229,12 +231,14 @@ def workloads(quick: bool) -> list[Workload]:
     long, short = (2.0, 2.0) if quick else (10.0, 5.0)
     rounds = 1 if quick else 3
     thread, clock, horus = (Shared(partial(run, long)) for run in (in_a_thread, by_clock, by_horus))
+    catching_up = Shared(partial(by_clock, long, "catch_up"))
     polled, camera = (Shared(partial(run, short)) for run in (beside_a_thread, beside_by_clock))
 
     def at_a_thousand(what: str, unit: str, figure: str, target: float) -> Workload:
         contenders = [
             Contender("limit: a bare thread", thread.figure(figure), "limit"),
             Contender("nodeloom", clock.figure(figure), "nodeloom"),
+            Contender("nodeloom, catch_up", catching_up.figure(figure), "variant"),
             Contender("horus-robotics", horus.figure(figure)),
         ]
         return Workload(f"clock: 1,000 Hz, {what}", unit, contenders, [Target("value", target)], rounds=rounds)
