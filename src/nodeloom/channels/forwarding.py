@@ -68,6 +68,10 @@ class ForwardingChannel:
         self._subscribers.pop(id(channel), None)
 
     async def send(self, message: Message) -> Sent:
+        """Send to everybody; see `forward`, which it is."""
+        return self.forward(message)
+
+    def forward(self, message: Message) -> Sent:
         """Send to everybody, without waiting for anybody.
 
         Returns:
@@ -80,7 +84,7 @@ class ForwardingChannel:
             raise ChannelClosed(f"{self.name} is closed, and takes no message any more")
         accepted, dropped = not self._subscribers, list[Message]()
         for channel in self.subscribers:
-            sent = await _sent(channel, message)
+            sent = _sent(channel, message)
             accepted = accepted or sent.accepted
             dropped += sent.dropped
         return ACCEPTED if accepted and not dropped else Sent(accepted, tuple(dropped))
@@ -102,10 +106,10 @@ class ForwardingChannel:
         return max((channel.depth for channel in self.subscribers), default=0)
 
 
-async def _sent(channel: MemoryChannel, message: Message) -> Sent:
+def _sent(channel: MemoryChannel, message: Message) -> Sent:
     if channel.closed:
         return Sent(accepted=False, dropped=(message,))
     try:
-        return await channel.send(message)
+        return channel.push(message)
     except ChannelFull:
         return Sent(accepted=False, dropped=(message,))

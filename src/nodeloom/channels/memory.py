@@ -94,18 +94,28 @@ class MemoryChannel:
         Args:
             message: what is sent. ahead: where it waits for room, it waits before those of its priority that are not.
         """
+        if self._closed or self._overflow != "block":
+            return self.push(message)
+        if self.offer(message):
+            return ACCEPTED
+        place = self.line_up(message, ahead=ahead)
+        try:
+            await place
+        except asyncio.CancelledError:
+            self.withdraw(message, place)
+            raise
+        return ACCEPTED
+
+    def push(self, message: Message) -> Sent:
+        """Put a message in without waiting, whatever that means for a full channel.
+
+        Raises:
+            ChannelFull: there is no room, and the channel would wait, or refuses. ChannelClosed: as of `send`.
+        """
         if self.offer(message):
             return ACCEPTED
         if self._closed:
             raise ChannelClosed(f"{self.name} is closed, and takes no message any more")
-        if self._overflow == "block":
-            place = self.line_up(message, ahead=ahead)
-            try:
-                await place
-            except asyncio.CancelledError:
-                self.withdraw(message, place)
-                raise
-            return ACCEPTED
         return self._overflown(message)
 
     def offer(self, message: Message) -> bool:
@@ -142,7 +152,7 @@ class MemoryChannel:
 
     def _overflown(self, message: Message) -> Sent:
         """What a full channel does that does not wait."""
-        if self._overflow == "reject":
+        if self._overflow in ("reject", "block"):
             raise ChannelFull(f"{self.name} is full: it holds {self.maxsize} messages, and refuses more")
         self.dropped += 1
         if self._overflow == "drop_newest":

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..channels import ForwardingChannel, MemoryChannel, Message
 from ..errors import ChannelClosed
@@ -19,7 +19,14 @@ __all__ = ["Observer", "Observers"]
 Observer = Callable[[Values], Any]
 """Is given the outputs of a step; plain, or a coroutine function."""
 
-log = logging.getLogger("nodeloom.actors")
+log = logging.getLogger("nodeloom.observers")
+
+
+class _Reader(NamedTuple):
+    """What an async observer has of its own."""
+
+    channel: MemoryChannel
+    task: asyncio.Task[None]
 
 
 class Observers:
@@ -37,29 +44,28 @@ class Observers:
     def __init__(self, whose: str) -> None:
         self._whose = whose
         self._plain: list[Observer] = []
-        self._async: dict[Observer, tuple[MemoryChannel, asyncio.Task[None]]] = {}
+        self._async: dict[Observer, _Reader | None] = {}  # None before there is anything to read
         self._channel: ForwardingChannel | None = None
         self.failures = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is anybody."""
+        return bool(self._plain or self._async or self._channel)
 
     def add(self, observer: Observer) -> None:
         """Give it every output from now on."""
         if not _is_async(observer):
             self._plain.append(observer)
-            return
-        if observer in self._async:
-            return
-        channel = self.subscribe(1_000, "drop_oldest")
-        name = f"observer of {self._whose}"
-        self._async[observer] = channel, asyncio.create_task(self._observe(observer, channel), name=name)
+        elif observer not in self._async:
+            self._async[observer] = None
 
     def remove(self, observer: Observer) -> None:
         """Give it nothing more; of one that is not there, nothing."""
         if observer in self._plain:
             self._plain.remove(observer)
-        elif observer in self._async:
-            channel, task = self._async.pop(observer)
-            self._forwarding().unsubscribe(channel)
-            task.cancel()
+        elif (reader := self._async.pop(observer, None)) is not None:
+            self._forwarding().unsubscribe(reader.channel)
+            reader.task.cancel()
 
     def subscribe(self, maxsize: int, overflow: Overflow) -> MemoryChannel:
         """A channel that gets every output from now on, as the body of a message."""
@@ -74,7 +80,7 @@ class Observers:
             self._channel = ForwardingChannel(name=f"outputs of {self._whose}")
         return self._channel
 
-    async def tell(self, outputs: Values) -> None:
+    def tell(self, outputs: Values) -> None:
         """Give everybody an output; nobody's failure is anybody else's."""
         for observer in list(self._plain):
             try:
@@ -83,8 +89,16 @@ class Observers:
                 raise
             except BaseException as error:
                 self._failed(observer, error)
+        for observer, reader in list(self._async.items()):
+            if reader is None:
+                self._async[observer] = self._reading(observer)
         if self._channel is not None:
-            await self._channel.send(Message(outputs, self._whose))
+            self._channel.forward(Message(outputs, self._whose))
+
+    def _reading(self, observer: Observer) -> _Reader:
+        channel = self.subscribe(1_000, "drop_oldest")
+        task = asyncio.create_task(self._observe(observer, channel), name=f"observer of {self._whose}")
+        return _Reader(channel, task)
 
     async def _observe(self, observer: Callable[[Values], Awaitable[Any]], channel: MemoryChannel) -> None:
         while True:
@@ -105,10 +119,12 @@ class Observers:
         log.error("observer %s of %s failed", what, self._whose, exc_info=error)
 
     async def close(self, within: float) -> None:
-        """Let async observers finish what they have, for these seconds at most; there will be no more."""
-        if self._channel is not None:
-            await self._channel.close()
-        tasks = [task for _, task in self._async.values()]
+        """Let async observers finish what they have, for these seconds at most; channels of others are closed."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+        tasks = [reader.task for reader in self._async.values() if reader is not None]
+        self._async = dict.fromkeys(self._async)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=within)
             for task in late:

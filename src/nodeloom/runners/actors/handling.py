@@ -271,7 +271,7 @@ class Handling:
             else:  # nothing is left to fold: the run is over with its last token
                 run.tokens = 0
         if delivery.reply is not None or self._observers is not None:
-            await self._tell(delivery, outputs)
+            self._tell(delivery, outputs)
         await self._system.after(live, delivery.priority, self)
 
     async def _mourn(self, delivery: Delivery, failure: Failed) -> None:
@@ -282,12 +282,12 @@ class Handling:
             self.failed += 1
             system.bury(self, delivery, failure.error, 1 if ctx is None else ctx.attempt, reason)
         advance(live.plan, live.run, failure)
-        await self._tell(delivery, failure.outputs, reason)
+        self._tell(delivery, failure.outputs, reason)
         await system.after(live, delivery.priority, self)
         if not failure.taken:
             await system.supervise(self, delivery, failure)
 
-    async def _tell(self, delivery: Delivery, outputs: Values | None, reason: BaseException | None = None) -> None:
+    def _tell(self, delivery: Delivery, outputs: Values | None, reason: BaseException | None = None) -> None:
         """Tell who asked, and who observes."""
         reply = delivery.reply
         if reply is not None and not reply.done():
@@ -296,4 +296,4 @@ class Handling:
             elif outputs is not None:
                 reply.set_result(outputs)
         if outputs is not None and self._observers is not None:
-            await self._observers.tell(outputs)
+            self._observers.tell(outputs)

@@ -17,10 +17,11 @@ from ...nodes.settings import setting
 from ...resources.given import check_seconds
 from ..figures import figures
 from ..left import Left
+from ..observers import Observer
 from ..stats import TickStats
 from .binding import ClockServices, Memories
 from .checks import can_be_safe, wiring_of
-from .observers import ClockEvent, Observer, Observers
+from .observers import ClockEvent, ClockObservers
 from .report import Report
 from .run import ClockRun
 from .ticking import ClockSettings
@@ -100,7 +101,7 @@ class Clock:
         known = (read_only(metadata), read_only(config))
         self._settings = ClockSettings(self.name, dict(phases or {}), spin, realtime, stops, grace, stall, *known)
         self._engine = engine
-        self._observers = Observers(watch)
+        self._observers = ClockObservers(watch)
         self._memories: Memories = {}
         self._changes: dict[str, dict[str, Any]] = {}
         self._paused: set[str] = set()
@@ -259,18 +260,21 @@ class TickingNode:
         id: its node id.
     """
 
-    def __init__(self, clock: Clock, node_id: str, observers: Observers) -> None:
+    def __init__(self, clock: Clock, node_id: str, observers: ClockObservers) -> None:
         self.id = node_id
         self._clock = clock
         self._observers = observers
 
     def add_observer(self, observer: Observer) -> None:
-        """Call a function with each of its outputs, on the clock's loop; its failure is logged, and disturbs nobody."""
-        self._observers.add(self.id, observer)
+        """Give each of its outputs to a function, on the clock's loop: a plain one at once, an async one from a task.
+
+        What it raises is logged, and disturbs nobody; a slow async one loses the oldest when it is 1,000 behind.
+        """
+        self._observers.of(self.id).add(observer)
 
     def remove_observer(self, observer: Observer) -> None:
         """Call it no more."""
-        self._observers.remove(self.id, observer)
+        self._observers.of(self.id).remove(observer)
 
     def stats(self) -> TickStats:
         """Its figures now."""

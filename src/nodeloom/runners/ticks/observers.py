@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +10,9 @@ from typing import Any
 import msgspec
 
 from ...model.values import Values
+from ..observers import Observers
 
-__all__ = ["ClockEvent", "Observer", "Observers"]
-
-Observer = Callable[[Values], Any]
-"""Is called with the outputs of each step of a node, on the clock's loop."""
+__all__ = ["ClockEvent", "ClockObservers"]
 
 log = logging.getLogger("nodeloom.clock")
 
@@ -33,7 +32,7 @@ class ClockEvent(msgspec.Struct, frozen=True):
     data: dict[str, Any]
 
 
-class Observers:
+class ClockObservers:
     """Those who observe a clock. They are told on its loop; one that fails is logged, and disturbs nobody.
 
     Args:
@@ -42,27 +41,22 @@ class Observers:
 
     def __init__(self, watch: Callable[[ClockEvent], Any] | None = None) -> None:
         self.watch = watch
-        self._of: dict[str, tuple[Observer, ...]] = {}
+        self._of: dict[str, Observers] = {}
 
-    def add(self, node_id: str, observer: Observer) -> None:
-        """Tell an observer of each output of a node."""
-        self._of[node_id] = (*self.of(node_id), observer)
-
-    def remove(self, node_id: str, observer: Observer) -> None:
-        """Tell an observer no more."""
-        self._of[node_id] = tuple(each for each in self.of(node_id) if each != observer)
-
-    def of(self, node_id: str) -> tuple[Observer, ...]:
-        """The observers of a node."""
-        return self._of.get(node_id, ())
+    def of(self, node_id: str) -> Observers:
+        """Those who are given the outputs of a node."""
+        known = self._of.get(node_id)
+        if known is None:
+            known = self._of[node_id] = Observers(node_id)
+        return known
 
     def tell(self, node_id: str, outputs: Values) -> None:
         """A node has given outputs."""
-        for observer in self.of(node_id):
-            try:
-                observer(outputs)
-            except Exception:
-                log.exception("an observer of node %s failed", node_id)
+        self.of(node_id).tell(outputs)
+
+    async def close(self, within: float) -> None:
+        """Let async observers finish what they have, for these seconds at most."""
+        await asyncio.gather(*[each.close(within) for each in self._of.values()])
 
     def happened(self, event: ClockEvent) -> None:
         """Something has happened."""

@@ -19,7 +19,7 @@ from ...resources.held import to_the_end
 from ..left import Left, LeftStep
 from .binding import ClockServices, Memories
 from .checks import Wiring
-from .observers import Observers
+from .observers import ClockObservers
 from .ticker import Tick, Ticker
 from .ticking import ClockSettings, Ticking, settle
 
@@ -32,6 +32,9 @@ LAST = (2, 0, 0)
 
 HEADSTART = 0.005
 """Seconds from when its threads are made until the first instant of a clock."""
+
+OBSERVING = 1.0
+"""Seconds that async observers have at the end for what they have not seen."""
 
 LEAVING = 1.0
 """Seconds that threads without a tick have to end."""
@@ -56,7 +59,7 @@ class ClockRun(Ticking):
         wiring: Wiring,
         engine: ClockServices,
         inputs: Values,
-        observers: Observers,
+        observers: ClockObservers,
         memories: Memories,
     ) -> None:
         super().__init__(settings, graph, wiring, engine, inputs, observers, memories)
@@ -156,6 +159,8 @@ class ClockRun(Ticking):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVING):
                 await self._threads_gone()
+        await asyncio.sleep(0)  # what threads gave last is told before
+        await self.observers.close(OBSERVING)
         self.driver.leave({tick.thread: tick.ticker.id for tick in self.stuck if tick.thread is not None})
 
     async def _threads_gone(self) -> None:

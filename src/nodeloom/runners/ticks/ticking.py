@@ -28,7 +28,7 @@ from .figures import with_errors
 from .following import Follow, Following, drive
 from .leaders import Leaders
 from .limits import FIRST, Limits
-from .observers import ClockEvent, Observers
+from .observers import ClockEvent, ClockObservers
 from .pulse import Pulse
 from .reading import Given
 from .ticker import Tick, Ticker
@@ -73,7 +73,7 @@ class Ticking:
         wiring: Wiring,
         engine: ClockServices,
         inputs: Values,
-        observers: Observers,
+        observers: ClockObservers,
         memories: Memories,
     ) -> None:
         self.reason = ""
