@@ -76,6 +76,7 @@ class Dispatch:
     def done(self, live: Live, priority: int) -> None:
         """The run of a message is over."""
         run, known = live.run, self._lives.pop(id(live), None) is not None
+        live.walk = None  # which holds it in turn: without this, all of it would be left to the collector
         if known and (run.failed or run.excused or self.restless or live.watch is not None):
             self._over(live, priority)
 
