@@ -13,7 +13,11 @@ from ...model.run import ErrorInfo, Step
 from ...model.values import Values
 from ...nodes.context import Live
 
-__all__ = ["DeadLetter", "Delivery", "LeftMessage", "Post", "left_of", "state_at"]
+__all__ = ["UNOPENED", "DeadLetter", "Delivery", "LeftMessage", "Post", "left_of", "state_at"]
+
+
+UNOPENED = Step(-1, -1, -1, (b"", 0, 0), Values())
+"""The step of a message whose run is not there yet."""
 
 
 class Delivery(msgspec.Struct):
@@ -33,14 +37,14 @@ class Delivery(msgspec.Struct):
     id: str
     priority: int
     at: float
-    reply: asyncio.Future[Values] | None = None
-    step: Step = None  # type: ignore[assignment]
+    reply: asyncio.Future[Values] | None
+    step: Step
     live: Live = None  # type: ignore[assignment]
 
     @property
     def is_open(self) -> bool:
         """Whether its run is there."""
-        return bool(self.live)
+        return self.step is not UNOPENED
 
 
 class Post(Protocol):

@@ -17,7 +17,7 @@ from ...model.run import Completed, ErrorInfo, Failed, Outcome, Step
 from ...model.values import Values, freeze
 from ...nodes.context import Context, Live, Walk
 from ..observers import Observers
-from .delivery import Delivery, Post
+from .delivery import UNOPENED, Delivery, Post
 
 __all__ = ["LATEST", "Handling", "System"]
 
@@ -137,10 +137,10 @@ class Handling:
     async def _live_quickly(self, post: Post, quick: Quick) -> None:
         """The same for a node that needs nothing around its work, which is done here, as a graph's runner does it."""
         call, of_state, definition, params, way, choose = quick
-        walk, then = self._walk, clock()
+        walk, metrics, then = self._walk, self._metrics, clock()
         while (delivery := post.take() or await self._next(post)) is not None:
             self.current = delivery
-            if self._gate is not None or not delivery.is_open:
+            if self._gate is not None or delivery.step is UNOPENED:
                 await self._prepare(delivery)
             self._step, live = (step := delivery.step), delivery.live
             walk.live = live
@@ -159,7 +159,9 @@ class Handling:
                     went = self._bound[0].completed(step, live, result)
             except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
                 went = self._failed(delivery, outputs, error)
-            self._count(then, now := clock())
+            now = clock()
+            metrics.count += 1
+            metrics.seconds += now - then
             if (rest := self._send_on(delivery, went, outputs, now)) is None:
                 then = now
             else:

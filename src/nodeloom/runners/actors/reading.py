@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 from ...channels import Channel, Message, Sent
@@ -36,7 +37,7 @@ class Reading(Ending):
         pump.add_done_callback(self._pumps.pop)
         return pump
 
-    async def _enter(self, actor: Actor, inputs: Any, priority: int, reply: asyncio.Future[Values] | None) -> Sent:
+    def _enter(self, actor: Actor, inputs: Any, priority: int, reply: asyncio.Future[Values] | None) -> Awaitable[Sent]:
         """Send a message to an actor."""
         raise NotImplementedError
 

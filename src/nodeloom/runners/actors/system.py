@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import os
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from time import perf_counter as clock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -38,7 +38,7 @@ from ..program import Program
 from ..stats import ActorStats
 from .actor import Actor
 from .dead_letters import DeadLetters
-from .delivery import DeadLetter, Delivery
+from .delivery import UNOPENED, DeadLetter, Delivery
 from .dispatch import stopped
 from .options import Given, check_options, supervision_of
 from .reading import Reading
@@ -238,12 +238,12 @@ class ActorSystem(Reading):
             raise NodeloomError(f"tell_from_thread of {self.name} is called on the thread of its loop: await tell")
         return asyncio.run_coroutine_threadsafe(self.tell(node, inputs, priority=priority), self._loop).result()
 
-    async def _enter(self, actor: Actor, inputs: Any, priority: int, reply: asyncio.Future[Values] | None) -> Sent:
+    def _enter(self, actor: Actor, inputs: Any, priority: int, reply: asyncio.Future[Values] | None) -> Awaitable[Sent]:
         given = as_mapping(inputs)
         if self.graph.inputs is not None and actor.index in self.plan.starts:
             given = self.graph.check_inputs(given)
         self._refuse(priority)
-        return await self._open(actor, handed(given), priority, reply)
+        return self._open(actor, handed(given), priority, reply)
 
     async def _open(
         self,
@@ -255,8 +255,7 @@ class ActorSystem(Reading):
         state: Values | None = None,
     ) -> Sent:
         """Put a message into the actor's mailbox; its run is opened when its turn has come."""
-        delivery = Delivery(given, self._new_id(), priority, clock())
-        delivery.reply = reply
+        delivery = Delivery(given, self._new_id(), priority, clock(), reply, UNOPENED)
         self.entered += 1
         if inputs is not None:
             self._open_at(delivery, actor.index, inputs, state)
