@@ -728,3 +728,26 @@ async def test_a_letter_that_is_dropped_when_it_is_sent_again_stays_one() -> Non
         assert await system.dead_letters.send_again() == 0
         assert [letter.inputs for letter in system.dead_letters] == [{"n": 1}]
         await system.resume()
+
+
+async def test_the_figures_of_an_actor_that_was_stopped_add_up() -> None:
+    """9.4: what it had no time for is a dead letter, and neither done nor failed."""
+
+    @node
+    async def fragile(inputs):
+        return {"n": 1 / (inputs["n"] - 2)}
+
+    async with actors(fragile, supervision=Supervision("stop")) as system:
+        await system.pause()
+        for n in range(6):
+            await system.tell("fragile", {"n": n})
+        await system.resume()
+        await system.drain()
+        stats = system["fragile"].stats()
+    assert (stats.processed, stats.failed, stats.dead_letters) == (3, 1, 4)
+
+
+def test_nothing_is_no_graph_and_said_to_be_nothing() -> None:
+    """2.7."""
+    with pytest.raises(GraphError, match="there are no nodes at all"):
+        Graph([])

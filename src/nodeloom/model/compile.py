@@ -126,7 +126,8 @@ def judge(graph: Declaration) -> Judgement:
     conditions, found = _conditions(graph, frozenset(ids))
     problems += found
     if not graph.starts:
-        problems.append(Problem("no_start", "no node to start at: every node has an incoming edge; name one as start"))
+        why = "every node has an incoming edge; name one as start" if ids else "there are no nodes at all"
+        problems.append(Problem("no_start", f"no node to start at: {why}"))
     for start in graph.starts:
         if start not in ids:
             problems.append(Problem("unknown_node", f"start names no node {start!r}{nearest(start, ids, 'nodes')}"))

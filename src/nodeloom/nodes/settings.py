@@ -73,7 +73,11 @@ def _check_batch(value: Any) -> str | None:
 
 
 def _check_mailbox(value: Any) -> str | None:
-    return None if value is None or isinstance(value, Mailbox) else "give a Mailbox, as Mailbox(maxsize=100)"
+    return (
+        None
+        if value is None or isinstance(value, Mailbox)
+        else "give a Mailbox, as Mailbox(maxsize=100), in a document {maxsize: 100}"
+    )
 
 
 def _check_rate(value: Any) -> str | None:

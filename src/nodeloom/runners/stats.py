@@ -18,7 +18,7 @@ class ActorStats(msgspec.Struct, frozen=True):
     Attributes:
         node: its node id. state: what it is at.
         depth, maxsize: how many messages wait in its mailbox, and how many it holds.
-        processed: messages that were done. failed: those of them that failed for good.
+        processed: messages that were done, those with them that failed for good. failed: these.
         processing: whether it works on a message at this moment. last_input: the inputs of the message it took last.
         rate_in, rate_out: messages a second that came, and that were done, over the last seconds.
         latency_p50, latency_p99: seconds from when a message was sent until it was done, of the latest ones.

@@ -202,7 +202,6 @@ class Dispatch:
     async def give_up(self, delivery: Delivery, actor: Actor, reason: BaseException) -> None:
         """A message that no actor takes is a dead letter, and its token ends."""
         self.open(delivery, actor.index)
-        actor.failed += 1
         self.bury(actor, delivery, error_info(reason, actor.node_id), 0, None)
         log.error("a message to %s was given up: %s", actor.node_id, reason)
         tell_reply(delivery, reason)
@@ -234,7 +233,7 @@ class Dispatch:
         self.dead_letters.add(letter)
         live.emit("message_died", None, node=actor.node_id, message=delivery.id, error=dict(error.as_values()))
         if reason is not None:
-            log.error("message %s failed at %s", delivery.id, error, exc_info=reason)
+            log.error("message %s failed at %s", delivery.id, actor.node_id, exc_info=reason)
 
     def _over(self, live: Live, priority: int) -> None:
         """The run of a message is over; what failed in no actor, as a join may, is a dead letter too."""

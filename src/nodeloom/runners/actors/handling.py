@@ -66,7 +66,7 @@ class Handling:
         metrics: what counts them.
 
     Attributes:
-        failed: messages that failed for good. current: the message it works on. post: its mailbox, once there is one.
+        failed: messages that failed for good. refused: those that it had no time for. current: the message it works on. post: its mailbox, once there is one.
     """
 
     __slots__ = (
@@ -85,6 +85,7 @@ class Handling:
         "failed",
         "index",
         "post",
+        "refused",
     )
 
     _latencies: deque[float]
@@ -95,7 +96,7 @@ class Handling:
         self._bound = bound
         self._metrics = metrics
         self.index = index
-        self.failed = self._turn = 0
+        self.failed = self.refused = self._turn = 0
         self._since = 0.0
         self.post: Post | None = None
         self.current: Delivery | None = None
@@ -117,7 +118,7 @@ class Handling:
     @property
     def processed(self) -> int:
         """How many messages were done."""
-        return 0 if self.post is None else self.post.received - (self.current is not None)
+        return 0 if self.post is None else self.post.received - self.refused - (self.current is not None)
 
     async def _live(self, post: Post) -> None:
         """Handle one message after the other, until the mailbox is closed and empty."""

@@ -82,4 +82,5 @@ async def halt(system: Dispatch, actor: Actor, why: str) -> None:
     post = actor.opened()
     await post.close()
     while (delivery := post.take()) is not None:
+        actor.refused += 1
         await system.give_up(delivery, actor, stopped(actor, f": {why}"))
