@@ -15,6 +15,7 @@ from nodeloom import (
     DefinitionError,
     Engine,
     Graph,
+    GraphError,
     Mailbox,
     Node,
     NodeloomError,

@@ -66,7 +66,8 @@ class Handling:
         metrics: what counts them.
 
     Attributes:
-        failed: messages that failed for good. refused: those that it had no time for. current: the message it works on. post: its mailbox, once there is one.
+        failed: messages that failed for good. refused: those that it had no time for.
+        current: the message it works on. post: its mailbox, once there is one.
     """
 
     __slots__ = (
