@@ -40,8 +40,8 @@ class Around(Protocol):
         """Call its `on_stop` and `on_start`, then let it tick again."""
         ...
 
-    def to_safe_state(self, ticker: Ticker) -> None:
-        """Call its `safe_state`."""
+    def to_safe_state(self, ticker: Ticker, reason: str) -> None:
+        """Call its `safe_state`, for this reason."""
         ...
 
     def tell(self, kind: str, node: str, data: dict[str, Any]) -> None:
@@ -112,15 +112,17 @@ class Limits:
         kind = "missed" if health == "late" else "expired"
         self._around.tell(kind, ticker.id, {"reason": reason, "on_miss": ticker.on_miss})
         figures = ticker.figures
-        was_safe = figures.health == "safe_state"
-        if not was_safe:
+        is_safe = figures.health == "safe_state"
+        if not is_safe:
             figures.feel(health, reason)
         warn = partial(log.warning, "node %s: %s (on_miss=%s)", ticker.id, reason, ticker.on_miss)
         if ticker.on_miss == "skip":
             ticker.schedule.leave_out()
         elif ticker.on_miss == "safe_state":
-            figures.feel("safe_state", reason)
-            return warn if was_safe else partial(_after, warn, partial(self._around.to_safe_state, ticker))
+            if is_safe or ticker.calming:
+                return warn
+            ticker.calming = True
+            return partial(_after, warn, partial(self._around.to_safe_state, ticker, reason))
         elif ticker.on_miss == "restart":
             return self._restart(ticker, reason, now, warn)
         elif ticker.on_miss == "stop":

@@ -144,8 +144,8 @@ class Ticking:
         """Call a node's `on_stop` and `on_start`, then let it tick again."""
         raise NotImplementedError
 
-    def to_safe_state(self, ticker: Ticker) -> None:
-        """Call a node's `safe_state`."""
+    def to_safe_state(self, ticker: Ticker, reason: str) -> None:
+        """Call a node's `safe_state`, for this reason."""
         raise NotImplementedError
 
     def thread_ended(self) -> None:
