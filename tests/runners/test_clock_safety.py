@@ -95,3 +95,60 @@ def test_a_safe_state_that_takes_a_while_is_called_once_and_is_none_before_it_is
     clock = Clock([brakes, Looks(rate=1)], phases={"looks": 0.45})
     run(clock, 2.0)
     assert (len(calls), seen) == (1, ["late", "safe_state"])
+
+
+async def rates_of(arm: Node) -> tuple[list[float], Any]:
+    """The achieved rate of a node in each second, and its report after four."""
+    clock = Clock([arm])
+    running = asyncio.create_task(clock.run(4.0))
+    seen: list[float] = []
+    for _ in range(4):
+        await asyncio.sleep(0.999)
+        seen.append(clock.stats()[arm.id].achieved_rate)
+    return seen, (await running)[arm.id]
+
+
+def test_the_achieved_rate_of_a_node_that_hangs_falls_while_it_does() -> None:
+    """10.5: it is not that of the time before its last tick, and its report counts until the end."""
+
+    class Hangs(Node):
+        async def work(self, ctx: Any) -> None:
+            if ctx.run_id.endswith(":9"):
+                await asyncio.sleep(100.0)
+
+    async def main() -> Any:
+        return await rates_of(Hangs(rate=10))
+
+    seen, report = run_virtual(main())
+    assert seen == pytest.approx([10.0, 5.0, 10 / 3, 2.5], rel=0.01)
+    assert report.achieved_rate == pytest.approx(2.5)
+
+
+def test_the_achieved_rate_falls_where_ticks_are_left_out() -> None:
+    """10.5: each tick is too late, and the next one is not run."""
+    report = run(Clock([Slow(rate=2, deadline=0.1, on_miss="skip", id="arm")]), 4.0)
+    assert (report["arm"].ticks, report["arm"].achieved_rate) == (4, pytest.approx(1.0))
+
+
+def test_the_achieved_rate_is_that_of_the_time_in_which_a_node_is_not_paused() -> None:
+    """10.5: what comes due in a pause was never due; and of one tick a whole period counts."""
+    seen: list[float] = []
+
+    class Quick(Node):
+        async def work(self) -> None: ...
+
+    async def main() -> Any:
+        clock = Clock([Quick(rate=10)])
+        running = asyncio.create_task(clock.run(4.0))
+        for _ in range(2):
+            await asyncio.sleep(0.05)
+            seen.append(clock.stats()["quick"].achieved_rate)
+            await asyncio.sleep(0.9)
+            await clock.pause("quick")
+            await asyncio.sleep(1.05)
+            seen.append(clock.stats()["quick"].achieved_rate)
+            clock.resume("quick")
+        return await running
+
+    report = run_virtual(main())
+    assert [*seen, report["quick"].achieved_rate] == pytest.approx([10.0] * 5, rel=0.1)

@@ -134,7 +134,7 @@ class Ticker:
         """Say when its first instant is, and from when on there are none."""
         self.schedule = Schedule(start, self.schedule.rate, self.schedule.overrun)
         self.schedule.until = until
-        self.fed = start
+        self.fed = self.figures.first = start
 
     @property
     def is_done(self) -> bool:
@@ -182,6 +182,13 @@ class Ticker:
             self.schedule.end(now)
             self.schedule.dropped += not tick.begun
         return tick
+
+    def resume(self, now: float) -> None:
+        """It is paused no longer: what came due meanwhile was never due."""
+        if self.paused_at is not None:
+            self.figures.first += max(0.0, now - max(self.paused_at, self.figures.first))
+            self.paused_at = None
+            self.schedule.pass_over(now)
 
     def close(self, now: float) -> None:
         """No tick of it begins any more: what is not ticked by now is dropped."""

@@ -365,8 +365,7 @@ class Ticking:
             now = self.now()
             for ticker in (self.tickers[node_id] for node_id in nodes):
                 if ticker.paused_at is not None:
-                    ticker.paused_at = None
-                    ticker.schedule.pass_over(now)
+                    ticker.resume(now)
                     self.arm(ticker)
                     self.limits.watch(ticker, now)
         self.driver.wake()
