@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -152,3 +153,28 @@ def test_the_achieved_rate_is_that_of_the_time_in_which_a_node_is_not_paused() -
 
     report = run_virtual(main())
     assert [*seen, report["quick"].achieved_rate] == pytest.approx([10.0] * 5, rel=0.1)
+
+
+def test_a_miss_is_logged_once_until_a_tick_is_in_time_again(caplog: pytest.LogCaptureFixture) -> None:
+    """10.4: it is counted and told each time; a tick that fails is not in time."""
+    told: list[str] = []
+
+    class Late(Node):
+        def work(self, ctx: Any) -> None:
+            tick = int(ctx.run_id.rpartition(":")[2])
+            pass_time(0.3 if tick in (0, 1, 3, 5) else 0.0)
+            if tick == 2:
+                raise OSError("no motor")
+
+    with caplog.at_level(logging.INFO, "nodeloom.clock"):
+        report = run(Clock([Late(rate=2, deadline=0.1)], watch=lambda event: told.append(event.type)), 4.0)
+    assert (report["late"].misses, told.count("missed")) == (4, 4)
+    logged = [record.getMessage().partition(", at ")[0].partition(" (")[0] for record in caplog.records]
+    assert logged == [
+        "node late: a tick was not done 0.1 s after it was due",
+        "a tick of node late failed: OSError: no motor",
+        "node late works again",
+        "node late is in time again",
+        "node late: a tick was not done 0.1 s after it was due",
+        "node late is in time again",
+    ]

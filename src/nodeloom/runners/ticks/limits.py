@@ -73,6 +73,18 @@ class Limits:
             return None
         return self._missed(tick, now)
 
+    def done(self, tick: Tick) -> Work | None:
+        """A tick was done: where that was in time, all is well again."""
+        ticker = tick.ticker
+        works, ticker.told = ticker.told is not None, None
+        in_time = ticker.tardy and not tick.missed
+        if not tick.missed:
+            ticker.figures.feel("healthy")
+            ticker.tardy = False
+        if works:
+            return partial(log.info, "node %s works again", ticker.id)
+        return partial(log.info, "node %s is in time again", ticker.id) if in_time else None
+
     def watch(self, ticker: Ticker, now: float) -> None:
         """Watch how long it is since a tick of a node was done, if it has a watchdog."""
         if ticker.dog is not None:
@@ -115,7 +127,7 @@ class Limits:
         is_safe = figures.health == "safe_state"
         if not is_safe:
             figures.feel(health, reason)
-        warn = partial(log.warning, "node %s: %s (on_miss=%s)", ticker.id, reason, ticker.on_miss)
+        warn = self._warning(ticker, kind, reason)
         if ticker.on_miss == "skip":
             ticker.schedule.leave_out()
         elif ticker.on_miss == "safe_state":
@@ -129,6 +141,14 @@ class Limits:
             self._around.give_up(ticker, now)
             self._around.stop_because(f"node {ticker.id}: {reason}")
         return warn
+
+    def _warning(self, ticker: Ticker, kind: str, reason: str) -> Work:
+        """Log it; of ticks that miss their deadline one after the other, the first."""
+        if kind == "missed":
+            known, ticker.tardy = ticker.tardy, True
+            if known:
+                return _nothing
+        return partial(log.warning, "node %s: %s (on_miss=%s)", ticker.id, reason, ticker.on_miss)
 
     def _restart(self, ticker: Ticker, reason: str, now: float, warn: Work) -> Work:
         """Restart a node, unless that was done too often of late."""
@@ -144,6 +164,10 @@ class Limits:
         ticker.figures.restarts += 1
         ticker.held = True
         return partial(_after, warn, partial(self._around.restart, ticker))
+
+
+def _nothing() -> None:
+    pass
 
 
 def _after(first: Work, then: Callable[[], None]) -> None:

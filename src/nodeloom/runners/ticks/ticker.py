@@ -85,7 +85,8 @@ class Ticker:
         tick: the one that runs. alarm, dog: when it ticks next, and when its watchdog looks.
         deadline, watchdog, on_miss: its limits, which may change.
         paused_at: since when it is paused. held: it does not tick, for it is restarted.
-        told: the failure that was logged last. calming, unsafe: its `safe_state` runs; how that failed last.
+        told: the failure that was logged last. tardy: a miss of its deadline was logged, and no tick is in time since.
+        calming, unsafe: its `safe_state` runs; how that failed last.
         restarts: when it was restarted lately.
         ending: who waits until no tick of it runs.
     """
@@ -120,7 +121,7 @@ class Ticker:
         self.paused_at: float | None = None
         self.held = False
         self.told: str | None = None
-        self.calming = False
+        self.tardy = self.calming = False
         self.unsafe = ""
         self.restarts: deque[float] = deque()
         self.ending: list[asyncio.Future[None]] = []

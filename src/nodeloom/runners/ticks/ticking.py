@@ -261,10 +261,7 @@ class Ticking:
         """Take note of how a tick has ended; with the lock held."""
         ticker, error = tick.ticker, tick.failure
         if error is None:
-            if not tick.missed:
-                ticker.figures.feel("healthy")
-            told, ticker.told = ticker.told, None
-            return partial(log.info, "node %s works again", ticker.id) if told else None
+            return self.limits.done(tick)
         ticker.figures.failures += 1
         what = f"{type(error).__name__}: {error}"
         if ticker.figures.health != "safe_state":
