@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,9 +24,9 @@ class Slow(Node):
         pass_time(self.lasts)
 
 
-def run(clock: Clock, duration: float) -> Any:
+def run(clock: Clock, duration: float, **options: Any) -> Any:
     async def main() -> Any:
-        return await clock.run(duration)
+        return await clock.run(duration, **options)
 
     return run_virtual(main())
 
@@ -178,3 +180,73 @@ def test_a_miss_is_logged_once_until_a_tick_is_in_time_again(caplog: pytest.LogC
         "node late: a tick was not done 0.1 s after it was due",
         "node late is in time again",
     ]
+
+
+class Blocks(Node):
+    """Its tick blocks the loop."""
+
+    async def work(self) -> None:
+        pass_time(0.3)
+
+
+@pytest.mark.parametrize("kind", [Slow, Blocks])
+@pytest.mark.parametrize("limit", ["deadline", "watchdog"])
+def test_a_limit_that_is_missed_says_where_its_tick_stands(
+    kind: Callable[..., Node], limit: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """10.4: in the log, in the event, and in the reason, also while ticks of others run."""
+    told: list[dict[str, Any]] = []
+
+    class Other(Node):
+        def work(self) -> None:
+            pass_time(0.15)
+
+    nodes = [kind(rate=1, id="arm", on_miss="stop", **{limit: 0.2}), Other(rate=1)]
+    clock = Clock(nodes, phases={"other": 0.1}, stall=9.0, watch=lambda event: told.append(event.data))
+    report = run(clock, 5.0, check=False)
+    place = re.compile(r"at (.*test_clock_safety\.py:(\d+) in work)")
+    line = kind.work.__code__.co_firstlineno + 1
+    for text in (caplog.text, told[0]["reason"], report.reason, report["arm"].reason):
+        found = place.search(text)
+        assert found is not None
+        assert (found[1], int(found[2])) == (told[0]["where"], line)
+
+
+def test_a_limit_that_is_missed_by_what_awaits_or_has_ended_names_no_line() -> None:
+    """10.4: for it stands at none."""
+    told: list[dict[str, Any]] = []
+
+    class Awaits(Node):
+        async def work(self) -> None:
+            await asyncio.sleep(0.3)
+
+    clock = Clock([Awaits(rate=1, deadline=0.1, watchdog=0.5)], watch=lambda event: told.append(event.data))
+    run(clock, 1.0)
+    assert [each["where"] for each in told if "on_miss" in each] == ["", ""]
+
+
+async def test_a_limit_that_is_missed_on_a_thread_says_where_its_tick_stands() -> None:
+    """10.4"""
+    hang = threading.Event()
+    expired = asyncio.Event()
+
+    class Hangs(Node):
+        def work(self) -> None:
+            hang.wait(20.0)
+
+    def watch(event: Any) -> None:
+        if event.type == "expired":
+            reasons.append(event.data["reason"])
+            expired.set()
+
+    reasons: list[str] = []
+    clock = Clock([Hangs(rate=10, watchdog=0.05)], watch=watch)
+    running = asyncio.create_task(clock.run())
+    try:
+        await asyncio.wait_for(expired.wait(), 20.0)
+    finally:
+        hang.set()
+    await clock.stop()
+    await running
+    line = Hangs.work.__code__.co_firstlineno + 1
+    assert reasons[0].endswith(f"test_clock_safety.py:{line} in work")

@@ -44,6 +44,10 @@ class Around(Protocol):
         """Call its `safe_state`, for this reason."""
         ...
 
+    def place_of(self, tick: Tick) -> str:
+        """The line that it is at, where it does not only wait; else empty."""
+        ...
+
     def tell(self, kind: str, node: str, data: dict[str, Any]) -> None:
         """Tell who watches."""
         ...
@@ -122,7 +126,10 @@ class Limits:
     def _act(self, ticker: Ticker, health: Any, reason: str, now: float) -> Work | None:
         """What its `on_miss` says."""
         kind = "missed" if health == "late" else "expired"
-        self._around.tell(kind, ticker.id, {"reason": reason, "on_miss": ticker.on_miss})
+        where = "" if ticker.tick is None else self._around.place_of(ticker.tick)
+        if where:
+            reason = f"{reason}, at {where}"
+        self._around.tell(kind, ticker.id, {"reason": reason, "on_miss": ticker.on_miss, "where": where})
         figures = ticker.figures
         is_safe = figures.health == "safe_state"
         if not is_safe:

@@ -29,7 +29,7 @@ from .following import Follow, Following, drive
 from .leaders import Leaders
 from .limits import FIRST, Limits
 from .observers import ClockEvent, ClockObservers
-from .pulse import Pulse
+from .pulse import Pulse, place_of
 from .reading import Given
 from .ticker import Tick, Ticker
 from .virtual import OnVirtualLoop, is_virtual
@@ -313,6 +313,10 @@ class Ticking:
             with self.agenda.lock:
                 tick.ticker.figures.blocked += 1
         self.tell("blocked", "" if tick is None else tick.ticker.id, {"where": where})
+
+    def place_of(self, tick: Tick) -> str:
+        """The line that a tick is at, on its thread or where it blocks the loop; else empty."""
+        return place_of(tick, self.thread if tick.thread is None else tick.thread)
 
     def tell(self, kind: str, node: str, data: dict[str, Any]) -> None:
         """Tell who watches."""
