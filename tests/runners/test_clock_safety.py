@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nodeloom import Clock, Node
+from nodeloom import Clock, DefinitionError, Graph, Node
 from nodeloom.testing import pass_time, run_virtual
 
 
@@ -192,7 +192,7 @@ class Blocks(Node):
 @pytest.mark.parametrize("kind", [Slow, Blocks])
 @pytest.mark.parametrize("limit", ["deadline", "watchdog"])
 def test_a_limit_that_is_missed_says_where_its_tick_stands(
-    kind: Callable[..., Node], limit: str, caplog: pytest.LogCaptureFixture
+    kind: type[Node], limit: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """10.4: in the log, in the event, and in the reason, also while ticks of others run."""
     told: list[dict[str, Any]] = []
@@ -201,11 +201,12 @@ def test_a_limit_that_is_missed_says_where_its_tick_stands(
         def work(self) -> None:
             pass_time(0.15)
 
-    nodes = [kind(rate=1, id="arm", on_miss="stop", **{limit: 0.2}), Other(rate=1)]
+    limits: dict[str, Any] = {limit: 0.2}
+    nodes = [kind(rate=1, id="arm", on_miss="stop", **limits), Other(rate=1)]
     clock = Clock(nodes, phases={"other": 0.1}, stall=9.0, watch=lambda event: told.append(event.data))
     report = run(clock, 5.0, check=False)
     place = re.compile(r"at (.*test_clock_safety\.py:(\d+) in work)")
-    line = kind.work.__code__.co_firstlineno + 1
+    line = vars(kind)["work"].__code__.co_firstlineno + 1
     for text in (caplog.text, told[0]["reason"], report.reason, report["arm"].reason):
         found = place.search(text)
         assert found is not None
@@ -250,3 +251,26 @@ async def test_a_limit_that_is_missed_on_a_thread_says_where_its_tick_stands() -
     await running
     line = Hangs.work.__code__.co_firstlineno + 1
     assert reasons[0].endswith(f"test_clock_safety.py:{line} in work")
+
+
+async def test_time_that_is_not_virtual_cannot_be_passed() -> None:
+    """10.3: the error names what was called, and what is right: with no loop, on a real one, and on a real clock."""
+    with pytest.raises(DefinitionError, match=r"pass_time passes virtual time.*run_virtual"):
+        await asyncio.to_thread(pass_time, 1.0)
+    with pytest.raises(DefinitionError, match=r"pass_time passes virtual time.*run_virtual"):
+        pass_time(1.0)
+    report = await Clock([Slow(rate=100)]).run(duration=0.02)
+    assert report["slow"].reason.startswith("DefinitionError: pass_time passes virtual time")
+
+
+def test_plain_work_of_a_graph_cannot_pass_virtual_time() -> None:
+    """10.3: it is on a thread; the error says what to write. What is on the loop passes it."""
+
+    async def main() -> list[Any]:
+        plain = await Graph([Slow()], name="plain").run(check=False)
+        await Graph([Blocks()], name="blocks").run()
+        return [plain.errors, asyncio.get_running_loop().time()]
+
+    errors, time = run_virtual(main())
+    assert "write `async def work` there, with `await asyncio.sleep(seconds)`" in str(errors)
+    assert time >= 0.3
