@@ -150,7 +150,7 @@ def test_stop_ends_the_clock_with_the_reason(kind: Callable[..., Node]) -> None:
 def test_without_check_the_report_has_the_reason() -> None:
     """10.4"""
     report = run(Clock([Arm(0.3, rate=2, deadline=0.1, on_miss="stop", id="arm")]), 5.0, check=False)
-    assert report.reason == "node arm: a tick was not done 0.1 s after it was due"
+    assert report.reason.startswith("node arm: a tick was not done 0.1 s after it was due, at ")
 
 
 @KINDS

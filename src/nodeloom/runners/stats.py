@@ -47,7 +47,7 @@ class TickStats(msgspec.Struct, frozen=True):
     """How one ticking node is doing, or how it did: a clock's report is made of these.
 
     Attributes:
-        node: its node id. rate: ticks a second that it was asked for. achieved_rate: those it has had.
+        node: its node id. rate: ticks a second that it was asked for. achieved_rate: those it has had, until now.
         ticks: how many began. expected: how many were due. failures: how many failed.
         error_p50, error_p99, error_max: of the period between two ticks, by how many seconds it was not what it should.
         misses: ticks that passed their deadline. overruns: ticks that were due while the last one ran.

@@ -11,9 +11,17 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
+from ..errors import DefinitionError
+
 __all__ = ["VirtualTimeLoop", "pass_time", "run_virtual"]
 
 T = TypeVar("T")
+
+_NO_VIRTUAL_TIME = (
+    "pass_time passes virtual time, and here is none: it is for the work of a node that a Clock runs by "
+    "nodeloom.testing.run_virtual. Plain work of a graph or of an actor is on a thread beside that time: "
+    "write `async def work` there, with `await asyncio.sleep(seconds)`; outside of run_virtual, time.sleep(seconds)"
+)
 
 
 class _Selector(selectors.DefaultSelector):
@@ -77,11 +85,14 @@ def pass_time(seconds: float) -> None:
         seconds: of virtual time.
 
     Raises:
-        RuntimeError: no loop with virtual time runs here.
+        DefinitionError: no loop with virtual time runs here: there is none, or this is a thread beside it.
     """
-    loop = asyncio.get_running_loop()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
     if not isinstance(loop, VirtualTimeLoop):
-        raise RuntimeError("pass_time passes virtual time: run this by nodeloom.testing.run_virtual")
+        raise DefinitionError(_NO_VIRTUAL_TIME)
     loop.pass_time(seconds)
 
 

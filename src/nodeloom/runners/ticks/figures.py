@@ -20,6 +20,7 @@ class Figures:
 
     Attributes:
         ticks: how many began. failures, misses, expired, blocked, restarts, late, lost: how often that happened.
+        first: its first instant, later by as long as it was paused since.
         begun, done, gave: when its last tick began, when one was done, when it gave outputs; None before the first.
         data_age: how old what it read last was. health, reason: how it is in a word, and why.
     """
@@ -27,7 +28,6 @@ class Figures:
     __slots__ = (
         "_at",
         "_errors",
-        "_first",
         "_worst",
         "begun",
         "blocked",
@@ -35,6 +35,7 @@ class Figures:
         "done",
         "expired",
         "failures",
+        "first",
         "gave",
         "health",
         "late",
@@ -49,7 +50,7 @@ class Figures:
         self._errors = array("d")
         self._at = 0
         self._worst = 0.0
-        self._first: float | None = None
+        self.first = 0.0
         self.ticks = self.failures = self.misses = self.expired = self.blocked = 0
         self.restarts = self.late = self.lost = 0
         self.begun: float | None = None
@@ -61,9 +62,7 @@ class Figures:
 
     def begin(self, now: float, period: float | None) -> None:
         """A tick begins; by how much the time since the last one is not its period is kept, where it has one."""
-        if self.begun is None:
-            self._first = now
-        elif period is not None:
+        if self.begun is not None and period is not None:
             self._keep(abs(now - self.begun - period))
         self.begun = now
         self.ticks += 1
@@ -87,7 +86,7 @@ class Figures:
         return TickStats(
             node=node,
             rate=schedule.rate,
-            achieved_rate=self._achieved(),
+            achieved_rate=self._achieved(schedule, now),
             ticks=self.ticks,
             expected=schedule.expected(now),
             failures=self.failures,
@@ -111,11 +110,12 @@ class Figures:
         """The errors of the latest periods, in no order; a copy."""
         return self._errors[:]
 
-    def _achieved(self) -> float:
-        """Ticks a second, from the first to the last."""
-        if self.begun is None or self._first is None or self.begun <= self._first:
+    def _achieved(self, schedule: Schedule, now: float) -> float:
+        """Ticks a second, from the first instant until now, or the end; of the last tick a whole period counts."""
+        if self.begun is None:
             return 0.0
-        return (self.ticks - 1) / (self.begun - self._first)
+        until = max(min(now, schedule.until), self.begun + 1.0 / schedule.rate)
+        return self.ticks / (until - self.first)
 
 
 def with_errors(stats: TickStats, errors: array[float]) -> TickStats:

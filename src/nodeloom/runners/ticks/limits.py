@@ -40,8 +40,12 @@ class Around(Protocol):
         """Call its `on_stop` and `on_start`, then let it tick again."""
         ...
 
-    def to_safe_state(self, ticker: Ticker) -> None:
-        """Call its `safe_state`."""
+    def to_safe_state(self, ticker: Ticker, reason: str) -> None:
+        """Call its `safe_state`, for this reason."""
+        ...
+
+    def place_of(self, tick: Tick) -> str:
+        """The line that it is at, where it does not only wait; else empty."""
         ...
 
     def tell(self, kind: str, node: str, data: dict[str, Any]) -> None:
@@ -72,6 +76,18 @@ class Limits:
         if tick.missed or deadline is None or now <= tick.due + deadline:
             return None
         return self._missed(tick, now)
+
+    def done(self, tick: Tick) -> Work | None:
+        """A tick was done: where that was in time, all is well again."""
+        ticker = tick.ticker
+        works, ticker.told = ticker.told is not None, None
+        in_time = ticker.tardy and not tick.missed
+        if not tick.missed:
+            ticker.figures.feel("healthy")
+            ticker.tardy = False
+        if works:
+            return partial(log.info, "node %s works again", ticker.id)
+        return partial(log.info, "node %s is in time again", ticker.id) if in_time else None
 
     def watch(self, ticker: Ticker, now: float) -> None:
         """Watch how long it is since a tick of a node was done, if it has a watchdog."""
@@ -110,23 +126,36 @@ class Limits:
     def _act(self, ticker: Ticker, health: Any, reason: str, now: float) -> Work | None:
         """What its `on_miss` says."""
         kind = "missed" if health == "late" else "expired"
-        self._around.tell(kind, ticker.id, {"reason": reason, "on_miss": ticker.on_miss})
+        where = "" if ticker.tick is None else self._around.place_of(ticker.tick)
+        if where:
+            reason = f"{reason}, at {where}"
+        self._around.tell(kind, ticker.id, {"reason": reason, "on_miss": ticker.on_miss, "where": where})
         figures = ticker.figures
-        was_safe = figures.health == "safe_state"
-        if not was_safe:
+        is_safe = figures.health == "safe_state"
+        if not is_safe:
             figures.feel(health, reason)
-        warn = partial(log.warning, "node %s: %s (on_miss=%s)", ticker.id, reason, ticker.on_miss)
+        warn = self._warning(ticker, kind, reason)
         if ticker.on_miss == "skip":
             ticker.schedule.leave_out()
         elif ticker.on_miss == "safe_state":
-            figures.feel("safe_state", reason)
-            return warn if was_safe else partial(_after, warn, partial(self._around.to_safe_state, ticker))
+            if is_safe or ticker.calming:
+                return warn
+            ticker.calming = True
+            return partial(_after, warn, partial(self._around.to_safe_state, ticker, reason))
         elif ticker.on_miss == "restart":
             return self._restart(ticker, reason, now, warn)
         elif ticker.on_miss == "stop":
             self._around.give_up(ticker, now)
             self._around.stop_because(f"node {ticker.id}: {reason}")
         return warn
+
+    def _warning(self, ticker: Ticker, kind: str, reason: str) -> Work:
+        """Log it; of ticks that miss their deadline one after the other, the first."""
+        if kind == "missed":
+            known, ticker.tardy = ticker.tardy, True
+            if known:
+                return _nothing
+        return partial(log.warning, "node %s: %s (on_miss=%s)", ticker.id, reason, ticker.on_miss)
 
     def _restart(self, ticker: Ticker, reason: str, now: float, warn: Work) -> Work:
         """Restart a node, unless that was done too often of late."""
@@ -142,6 +171,10 @@ class Limits:
         ticker.figures.restarts += 1
         ticker.held = True
         return partial(_after, warn, partial(self._around.restart, ticker))
+
+
+def _nothing() -> None:
+    pass
 
 
 def _after(first: Work, then: Callable[[], None]) -> None:

@@ -21,7 +21,7 @@ class ClockEvent(msgspec.Struct, frozen=True):
     """One thing that happened to a clock.
 
     Attributes:
-        type: `failed`, `missed`, `expired`, `blocked`, `safe_state`, `restarted`, or `stopped`.
+        type: `failed`, `missed`, `expired`, `blocked`, `safe_state`, `safe_state_failed`, `restarted`, or `stopped`.
         node: the node it is about; empty where it is about none. time: seconds since the epoch.
         data: what belongs to it, as a `reason`.
     """

@@ -10,17 +10,21 @@ import sysconfig
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from .agenda import Agenda, Work
 from .limits import FIRST
 from .ticker import Tick
 
-__all__ = ["Pulse"]
+__all__ = ["Pulse", "place_of"]
 
 log = logging.getLogger("nodeloom.clock")
 
 _OURS, _PYTHONS = str(Path(__file__).parents[2]), sysconfig.get_path("stdlib")
+
+_PERFORMS = ("_perform", "_performed")
+"""What performs a tick, of the clock's methods: on a thread, and on the loop."""
 
 
 class Pulse:
@@ -89,15 +93,34 @@ class Pulse:
         self._blocked(tick, where)
 
 
+def place_of(tick: Tick, thread: int) -> str:
+    """The line of an author's that a tick is at on this thread; empty where it does not run there, or only waits."""
+    frame, place = _frame_of(thread), None
+    while frame is not None:
+        if _is_authors(frame.f_code.co_filename):
+            place = place or frame
+        elif frame.f_code.co_name in _PERFORMS and "tick" in frame.f_code.co_varnames:
+            if frame.f_locals["tick"] is tick:
+                return "" if place is None else _named(place)
+            place = None  # in virtual time one tick may run inside of another's
+        frame = frame.f_back
+    return ""
+
+
+def _frame_of(thread: int) -> FrameType | None:
+    return sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]
+
+
 def _line_of(thread: int) -> str:
     """The line of an author's that a thread is at."""
-    frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
-    innermost = frame = frames.get(thread)
+    innermost = frame = _frame_of(thread)
     while frame is not None and not _is_authors(frame.f_code.co_filename):
         frame = frame.f_back
     frame = frame or innermost
-    if frame is None:
-        return "a line that is not known"
+    return "a line that is not known" if frame is None else _named(frame)
+
+
+def _named(frame: FrameType) -> str:
     code = frame.f_code
     return f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -274,19 +274,48 @@ class ClockRun(Ticking):
         self.tell("restarted", ticker.id, {"restarts": ticker.figures.restarts})
         self.driver.wake()
 
-    def to_safe_state(self, ticker: Ticker) -> None:
-        """Call a node's `safe_state`."""
-        self.tell("safe_state", ticker.id, {"reason": ticker.figures.reason})
-        self.off_the_loop(partial(self._to_safe_state, ticker))
+    def to_safe_state(self, ticker: Ticker, reason: str) -> None:
+        """Call a node's `safe_state`, for this reason."""
+        self.off_the_loop(partial(self._to_safe_state, ticker, reason))
 
-    def _to_safe_state(self, ticker: Ticker) -> None:
+    def _to_safe_state(self, ticker: Ticker, reason: str) -> None:
         try:
             answer = ticker.node.safe_state()
-        except Exception:
-            log.exception("safe_state of node %s failed", ticker.id)
+        except Exception as error:
+            self._is_unsafe(ticker, error)
             return
-        if answer is not None:
-            self.on_loop(partial(self._spawn, partial(_awaited, answer, ticker.id)))
+        if answer is None:
+            self._is_safe(ticker, reason)
+        else:
+            self.on_loop(partial(self._spawn, partial(self._calmed, ticker, reason, answer)))
+
+    async def _calmed(self, ticker: Ticker, reason: str, answer: Awaitable[None]) -> None:
+        """Wait for a `safe_state` that is async."""
+        try:
+            await answer
+        except Exception as error:
+            self._is_unsafe(ticker, error)
+        else:
+            self._is_safe(ticker, reason)
+
+    def _is_safe(self, ticker: Ticker, reason: str) -> None:
+        """A node's `safe_state` is done: it is safe, unless a tick was done in time meanwhile."""
+        with self.agenda.lock:
+            ticker.calming, ticker.unsafe = False, ""
+            if ticker.figures.health != "healthy":
+                ticker.figures.feel("safe_state", reason)
+        self.tell("safe_state", ticker.id, {"reason": reason})
+
+    def _is_unsafe(self, ticker: Ticker, error: Exception) -> None:
+        """A node's `safe_state` has failed: it is tried again when a limit is missed next."""
+        what = f"{type(error).__name__}: {error}"
+        with self.agenda.lock:
+            ticker.calming = False
+            known, ticker.unsafe = ticker.unsafe, what
+            ticker.figures.feel("failing", f"safe_state failed: {what}")
+        self.tell("safe_state_failed", ticker.id, {"error": what})
+        if what != known:
+            log.error("safe_state of node %s failed: %s", ticker.id, what, exc_info=error)
 
     @property
     def ran(self) -> float:
@@ -299,10 +328,3 @@ class ClockRun(Ticking):
     def granted(self) -> str:
         """What priority its threads were granted, or why not; empty where none was asked."""
         return self.driver.granted if self.settings.realtime else ""
-
-
-async def _awaited(answer: Any, node_id: str) -> None:
-    try:
-        await answer
-    except Exception:
-        log.exception("safe_state of node %s failed", node_id)

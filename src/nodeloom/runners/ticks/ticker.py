@@ -85,7 +85,9 @@ class Ticker:
         tick: the one that runs. alarm, dog: when it ticks next, and when its watchdog looks.
         deadline, watchdog, on_miss: its limits, which may change.
         paused_at: since when it is paused. held: it does not tick, for it is restarted.
-        told: the failure that was logged last. restarts: when it was restarted lately.
+        told: the failure that was logged last. tardy: a miss of its deadline was logged, and no tick is in time since.
+        calming, unsafe: its `safe_state` runs; how that failed last.
+        restarts: when it was restarted lately.
         ending: who waits until no tick of it runs.
     """
 
@@ -119,6 +121,8 @@ class Ticker:
         self.paused_at: float | None = None
         self.held = False
         self.told: str | None = None
+        self.tardy = self.calming = False
+        self.unsafe = ""
         self.restarts: deque[float] = deque()
         self.ending: list[asyncio.Future[None]] = []
 
@@ -131,7 +135,7 @@ class Ticker:
         """Say when its first instant is, and from when on there are none."""
         self.schedule = Schedule(start, self.schedule.rate, self.schedule.overrun)
         self.schedule.until = until
-        self.fed = start
+        self.fed = self.figures.first = start
 
     @property
     def is_done(self) -> bool:
@@ -179,6 +183,13 @@ class Ticker:
             self.schedule.end(now)
             self.schedule.dropped += not tick.begun
         return tick
+
+    def resume(self, now: float) -> None:
+        """It is paused no longer: what came due meanwhile was never due."""
+        if self.paused_at is not None:
+            self.figures.first += max(0.0, now - max(self.paused_at, self.figures.first))
+            self.paused_at = None
+            self.schedule.pass_over(now)
 
     def close(self, now: float) -> None:
         """No tick of it begins any more: what is not ticked by now is dropped."""

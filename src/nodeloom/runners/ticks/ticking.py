@@ -29,7 +29,7 @@ from .following import Follow, Following, drive
 from .leaders import Leaders
 from .limits import FIRST, Limits
 from .observers import ClockEvent, ClockObservers
-from .pulse import Pulse
+from .pulse import Pulse, place_of
 from .reading import Given
 from .ticker import Tick, Ticker
 from .virtual import OnVirtualLoop, is_virtual
@@ -144,8 +144,8 @@ class Ticking:
         """Call a node's `on_stop` and `on_start`, then let it tick again."""
         raise NotImplementedError
 
-    def to_safe_state(self, ticker: Ticker) -> None:
-        """Call a node's `safe_state`."""
+    def to_safe_state(self, ticker: Ticker, reason: str) -> None:
+        """Call a node's `safe_state`, for this reason."""
         raise NotImplementedError
 
     def thread_ended(self) -> None:
@@ -261,10 +261,7 @@ class Ticking:
         """Take note of how a tick has ended; with the lock held."""
         ticker, error = tick.ticker, tick.failure
         if error is None:
-            if not tick.missed:
-                ticker.figures.feel("healthy")
-            told, ticker.told = ticker.told, None
-            return partial(log.info, "node %s works again", ticker.id) if told else None
+            return self.limits.done(tick)
         ticker.figures.failures += 1
         what = f"{type(error).__name__}: {error}"
         if ticker.figures.health != "safe_state":
@@ -317,6 +314,10 @@ class Ticking:
                 tick.ticker.figures.blocked += 1
         self.tell("blocked", "" if tick is None else tick.ticker.id, {"where": where})
 
+    def place_of(self, tick: Tick) -> str:
+        """The line that a tick is at, on its thread or where it blocks the loop; else empty."""
+        return place_of(tick, self.thread if tick.thread is None else tick.thread)
+
     def tell(self, kind: str, node: str, data: dict[str, Any]) -> None:
         """Tell who watches."""
         if self.observers.watch is not None:
@@ -365,8 +366,7 @@ class Ticking:
             now = self.now()
             for ticker in (self.tickers[node_id] for node_id in nodes):
                 if ticker.paused_at is not None:
-                    ticker.paused_at = None
-                    ticker.schedule.pass_over(now)
+                    ticker.resume(now)
                     self.arm(ticker)
                     self.limits.watch(ticker, now)
         self.driver.wake()
