@@ -45,6 +45,14 @@ async def gate(inputs):
 
 gated = Graph(gate, name="gated")
 
+@node(mailbox=Mailbox(3))
+async def slowly(inputs):
+    while inputs["n"] and not Path("open" if inputs["n"] == 1 else "free").exists():
+        await asyncio.sleep(0.01)
+    return inputs
+
+slow = Graph(slowly, name="slow")
+
 class Wanted(Params):
     url: str
 
@@ -231,6 +239,41 @@ def test_a_reader_that_leaves_ends_it_quietly(started):
     process.stdin.flush()
     assert process.stderr.read() == b""
     assert process.wait(timeout=20) == 141
+
+
+def leave_after_the_first(process, project):
+    """Send twenty messages, and read the output of the first alone; what is written of the second finds nobody."""
+    process.stdin.write(lines(*({"n": n} for n in range(20))).encode())
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["outputs"] == {"n": 0}
+    process.stdout.close()
+    (project / "open").touch()
+    assert process.wait(timeout=30) == 141
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_what_is_left_when_the_reader_leaves_is_kept_and_can_be_sent_again(started, command, project, both):
+    """9.5: as in `nodeloom run ... | head`, where standard error may go the same way."""
+    words = ("run", "flow:slow", "--as", "actor", "--left", "left.jsonl")
+    process = started(*words, stdin=subprocess.PIPE, **({"stderr": subprocess.STDOUT} if both else {}))
+    leave_after_the_first(process, project)
+    left = [json.loads(line) for line in (project / "left.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert sorted(line.get("inputs", line)["n"] for line in left) == list(range(2, 20))
+    if not both:
+        *_, last, summary = process.stderr.read().decode().splitlines()
+        assert last.startswith("nodeloom: stopped after line ")
+        assert summary.startswith("  slow: ")
+        assert summary.endswith(", 18 left")
+    (project / "free").touch()
+    said = command("run", "flow:slow", "--as", "actor", "--messages", "left.jsonl")
+    assert sorted(line["outputs"]["n"] for line in said.lines) == list(range(2, 20))
+
+
+def test_what_is_left_when_the_reader_leaves_is_told_where_no_file_is_named(started, project):
+    process = started("run", "flow:slow", "--as", "actor", "--quiet", stdin=subprocess.PIPE)
+    leave_after_the_first(process, project)
+    told = [json.loads(line) for line in process.stderr.read().decode().splitlines() if line.startswith("{")]
+    assert sorted(line.get("inputs", line)["n"] for line in told) == list(range(2, 20))
 
 
 def test_it_can_be_seen_by_top(started, command, project):

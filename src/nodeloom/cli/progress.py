@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from ..nodes.event import Event
@@ -121,7 +121,8 @@ class _Lines(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             message += f": {type(error).__name__}: {error}"
-        print(f"{clock(record.created)} {node} {level}{harmless(message)}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # who logs is in the middle of things, such as keeping what was left
+            print(f"{clock(record.created)} {node} {level}{harmless(message)}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -97,9 +97,9 @@ class ActorCommand:
                 intake = self._intake = Intake(system, descriptor, name, strict=self._options.strict)
                 async with Screen([system], self._show):
                     await self._live(system, intake)
+        code = self._ended(system, intake, signals, time.monotonic() - began)
         if self._broken is not None:
             raise self._broken
-        code = self._ended(system, intake, signals, time.monotonic() - began)
         if signals.received is not None:
             end_in_time(code, 5.0)
         return code
@@ -159,14 +159,17 @@ class ActorCommand:
     # --- the end
 
     def _ended(self, system: ActorSystem, intake: Intake, signals: Signals, seconds: float) -> int:
+        """Keep what was left, say how it went; gives the exit code, which an output that broke has of its own."""
         left = [*_lines_of(system.left), *intake.left()]
         if left:
             self._keep(left)
         dead = system.dead_letters.total
-        if self._options.json:
+        if self._options.json and self._broken is None:
             figures = {"sent": intake.sent, "bad_lines": intake.bad, "dead_letters": dead, "left": len(left)}
             write_line({"type": "result", "name": system.name, **figures}, self._output)
         said = _summary(system, intake, len(left), seconds)
+        if self._broken is not None and left:
+            return fail(f"stopped after {intake.place}: nobody takes the output\n  {said}", FAILED)
         if signals.received is not None and (left or not intake.over):
             word = "interrupted" if signals.received == signal.SIGINT else "terminated"
             return fail(f"{word} after {intake.place}\n  {said}", signals.code)
