@@ -141,6 +141,18 @@ def test_a_message_that_fails_is_a_dead_letter_and_the_exit_code_says_so(command
     assert "1 dead letter, 0 left" in said.err
 
 
+def test_a_failure_is_told_once_with_its_line_and_on_demand_with_its_traceback(command):
+    words = ("run", "flow:flow", "--as", "actor")
+    (told,) = [line for line in command(*words, stdin='{"n": 13}\n').err.splitlines() if "unlucky" in line]
+    assert told.endswith(" failed at double: ValueError: unlucky (at flow.py:9)")
+    for said in (
+        command(*words, "--traceback", stdin='{"n": 13}\n'),
+        command(*words, stdin='{"n": 13}\n', NODELOOM_TRACEBACK="1"),
+    ):
+        assert "failed at double: ValueError: unlucky\nTraceback (most recent call last):" in said.err
+        assert 'raise ValueError("unlucky")\nValueError: unlucky\n' in said.err
+
+
 def test_with_json_every_event_is_a_line_and_the_last_is_the_result(command):
     said = command("run", "flow:flow", "--as", "actor", "--json", stdin=lines({"n": 1}, {"n": 13}))
     kinds = [line["type"] for line in said.lines]

@@ -122,6 +122,14 @@ def test_a_node_that_fails_at_the_end_makes_the_exit_code_1(command):
     )
 
 
+def test_a_tick_that_fails_is_told_with_its_line_and_on_demand_with_its_traceback(command):
+    words = ("run", "parts:failing", "--as", "tick", "--duration", "0.2")
+    told = command(*words).err.splitlines()[0]
+    assert "a tick of node fails failed: ValueError: no price for 7 (at parts.py:26)" in told
+    assert told.count("no price for 7") == 1
+    assert "Traceback (most recent call last):\n" in command(*words, "--traceback").err
+
+
 def test_a_tick_that_does_not_end_makes_the_exit_code_1(command):
     said = command("run", "parts:stuck", "--as", "tick", "--duration", "0.4", "--grace", "0")
     assert (said.code, said.json["reason"]) == (1, "duration")
