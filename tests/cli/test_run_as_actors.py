@@ -153,6 +153,38 @@ def test_a_failure_is_told_once_with_its_line_and_on_demand_with_its_traceback(c
         assert 'raise ValueError("unlucky")\nValueError: unlucky\n' in said.err
 
 
+def test_dead_letters_are_kept_and_can_be_sent_again(command, project):
+    given = lines({"n": 1}, {"node": "double", "inputs": {"n": 13}, "priority": 2})
+    words = ("run", "flow:flow", "--as", "actor", "--dead", "dead.jsonl")
+    said = command(*words, stdin=given)
+    (line,) = (project / "dead.jsonl").read_text(encoding="utf-8").splitlines()
+    letter = json.loads(line)
+    assert (letter["node"], letter["inputs"], letter["priority"]) == ("double", {"n": 13}, 2)
+    about = letter["dead"]
+    assert (about["error"]["type"], about["error"]["message"]) == ("ValueError", "unlucky")
+    assert about["run_inputs"] == {"n": 13}
+    assert f"message {about['message']} failed" in said.err
+    assert "not kept" not in said.err
+    (project / "flow.py").write_text(FLOW.replace("== 13", "== 14"), encoding="utf-8")
+    again = command("run", "flow:flow", "--as", "actor", "--messages", "dead.jsonl")
+    assert (again.code, [each["outputs"] for each in again.lines]) == (0, [{"text": "n is 26"}])
+
+
+def test_dead_letters_are_kept_at_a_signal_too(started, project):
+    process = started("run", "flow:flow", "--as", "actor", "--dead", "dead.jsonl", stdin=subprocess.PIPE)
+    process.stdin.write(lines({"n": 13}, {"n": 1}).encode())
+    process.stdin.flush()
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == 143
+    assert json.loads((project / "dead.jsonl").read_text(encoding="utf-8"))["inputs"] == {"n": 13}
+
+
+def test_dead_letters_that_nobody_keeps_are_counted_at_the_end(command):
+    said = command("run", "flow:flow", "--as", "actor", "--quiet", stdin=lines({"n": 13}, {"n": 13}))
+    assert said.err.splitlines()[-1] == "nodeloom: 2 dead letters not kept; --dead FILE keeps them"
+
+
 def test_with_json_every_event_is_a_line_and_the_last_is_the_result(command):
     said = command("run", "flow:flow", "--as", "actor", "--json", stdin=lines({"n": 1}, {"n": 13}))
     kinds = [line["type"] for line in said.lines]
