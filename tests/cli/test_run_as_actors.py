@@ -45,6 +45,14 @@ async def gate(inputs):
 
 gated = Graph(gate, name="gated")
 
+@node(mailbox=Mailbox(3))
+async def slowly(inputs):
+    while inputs["n"] and not Path("open" if inputs["n"] == 1 else "free").exists():
+        await asyncio.sleep(0.01)
+    return inputs
+
+slow = Graph(slowly, name="slow")
+
 class Wanted(Params):
     url: str
 
@@ -131,6 +139,50 @@ def test_a_message_that_fails_is_a_dead_letter_and_the_exit_code_says_so(command
     assert len(said.lines) == 2
     assert "ValueError: unlucky" in said.err
     assert "1 dead letter, 0 left" in said.err
+
+
+def test_a_failure_is_told_once_with_its_line_and_on_demand_with_its_traceback(command):
+    words = ("run", "flow:flow", "--as", "actor")
+    (told,) = [line for line in command(*words, stdin='{"n": 13}\n').err.splitlines() if "unlucky" in line]
+    assert told.endswith(" failed at double: ValueError: unlucky (at flow.py:9)")
+    for said in (
+        command(*words, "--traceback", stdin='{"n": 13}\n'),
+        command(*words, stdin='{"n": 13}\n', NODELOOM_TRACEBACK="1"),
+    ):
+        assert "failed at double: ValueError: unlucky\nTraceback (most recent call last):" in said.err
+        assert 'raise ValueError("unlucky")\nValueError: unlucky\n' in said.err
+
+
+def test_dead_letters_are_kept_and_can_be_sent_again(command, project):
+    given = lines({"n": 1}, {"node": "double", "inputs": {"n": 13}, "priority": 2})
+    words = ("run", "flow:flow", "--as", "actor", "--dead", "dead.jsonl")
+    said = command(*words, stdin=given)
+    (line,) = (project / "dead.jsonl").read_text(encoding="utf-8").splitlines()
+    letter = json.loads(line)
+    assert (letter["node"], letter["inputs"], letter["priority"]) == ("double", {"n": 13}, 2)
+    about = letter["dead"]
+    assert (about["error"]["type"], about["error"]["message"]) == ("ValueError", "unlucky")
+    assert about["run_inputs"] == {"n": 13}
+    assert f"message {about['message']} failed" in said.err
+    assert "not kept" not in said.err
+    (project / "flow.py").write_text(FLOW.replace("== 13", "== 14"), encoding="utf-8")
+    again = command("run", "flow:flow", "--as", "actor", "--messages", "dead.jsonl")
+    assert (again.code, [each["outputs"] for each in again.lines]) == (0, [{"text": "n is 26"}])
+
+
+def test_dead_letters_are_kept_at_a_signal_too(started, project):
+    process = started("run", "flow:flow", "--as", "actor", "--dead", "dead.jsonl", stdin=subprocess.PIPE)
+    process.stdin.write(lines({"n": 13}, {"n": 1}).encode())
+    process.stdin.flush()
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == 143
+    assert json.loads((project / "dead.jsonl").read_text(encoding="utf-8"))["inputs"] == {"n": 13}
+
+
+def test_dead_letters_that_nobody_keeps_are_counted_at_the_end(command):
+    said = command("run", "flow:flow", "--as", "actor", "--quiet", stdin=lines({"n": 13}, {"n": 13}))
+    assert said.err.splitlines()[-1] == "nodeloom: 2 dead letters not kept; --dead FILE keeps them"
 
 
 def test_with_json_every_event_is_a_line_and_the_last_is_the_result(command):
@@ -231,6 +283,41 @@ def test_a_reader_that_leaves_ends_it_quietly(started):
     process.stdin.flush()
     assert process.stderr.read() == b""
     assert process.wait(timeout=20) == 141
+
+
+def leave_after_the_first(process, project):
+    """Send twenty messages, and read the output of the first alone; what is written of the second finds nobody."""
+    process.stdin.write(lines(*({"n": n} for n in range(20))).encode())
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["outputs"] == {"n": 0}
+    process.stdout.close()
+    (project / "open").touch()
+    assert process.wait(timeout=30) == 141
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_what_is_left_when_the_reader_leaves_is_kept_and_can_be_sent_again(started, command, project, both):
+    """9.5: as in `nodeloom run ... | head`, where standard error may go the same way."""
+    words = ("run", "flow:slow", "--as", "actor", "--left", "left.jsonl")
+    process = started(*words, stdin=subprocess.PIPE, **({"stderr": subprocess.STDOUT} if both else {}))
+    leave_after_the_first(process, project)
+    left = [json.loads(line) for line in (project / "left.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert sorted(line.get("inputs", line)["n"] for line in left) == list(range(2, 20))
+    if not both:
+        *_, last, summary = process.stderr.read().decode().splitlines()
+        assert last.startswith("nodeloom: stopped after line ")
+        assert summary.startswith("  slow: ")
+        assert summary.endswith(", 18 left")
+    (project / "free").touch()
+    said = command("run", "flow:slow", "--as", "actor", "--messages", "left.jsonl")
+    assert sorted(line["outputs"]["n"] for line in said.lines) == list(range(2, 20))
+
+
+def test_what_is_left_when_the_reader_leaves_is_told_where_no_file_is_named(started, project):
+    process = started("run", "flow:slow", "--as", "actor", "--quiet", stdin=subprocess.PIPE)
+    leave_after_the_first(process, project)
+    told = [json.loads(line) for line in process.stderr.read().decode().splitlines() if line.startswith("{")]
+    assert sorted(line.get("inputs", line)["n"] for line in told) == list(range(2, 20))
 
 
 def test_it_can_be_seen_by_top(started, command, project):

@@ -44,6 +44,23 @@ class Hangs(Node):
 
 hanging = Graph(Hangs(id="hangs", rate=10, watchdog=0.1, on_miss="stop"), name="hanging")
 
+@node(rate=20)
+def fails(ctx):
+    Path("began").touch()
+    raise ValueError("no price for 7")
+
+failing = Graph(fails, name="failing")
+
+class Stuck(Node):
+    async def work(self):
+        import asyncio
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(2)
+
+stuck = Graph(Stuck(id="stuck", rate=10, watchdog=0.1), name="stuck")
+
 @node
 async def still():
     return {}
@@ -95,6 +112,39 @@ def test_a_signal_ends_it_with_its_report(started, project, number, code, word):
     assert found == code
     assert json.loads(out)["reason"] == "stopped"
     assert err.splitlines()[-1].startswith(f"nodeloom: {word} after ")
+
+
+def test_a_node_that_fails_at_the_end_makes_the_exit_code_1(command):
+    said = command("run", "parts:failing", "--as", "tick", "--duration", "0.3")
+    assert (said.code, said.json["reason"]) == (1, "duration")
+    assert (
+        said.err.splitlines()[-1] == "nodeloom: clock failing, at the end: fails is failing: ValueError: no price for 7"
+    )
+
+
+def test_a_tick_that_fails_is_told_with_its_line_and_on_demand_with_its_traceback(command):
+    words = ("run", "parts:failing", "--as", "tick", "--duration", "0.2")
+    told = command(*words).err.splitlines()[0]
+    assert "a tick of node fails failed: ValueError: no price for 7 (at parts.py:26)" in told
+    assert told.count("no price for 7") == 1
+    assert "Traceback (most recent call last):\n" in command(*words, "--traceback").err
+
+
+def test_a_tick_that_does_not_end_makes_the_exit_code_1(command):
+    said = command("run", "parts:stuck", "--as", "tick", "--duration", "0.4", "--grace", "0")
+    assert (said.code, said.json["reason"]) == (1, "duration")
+    (told,) = [line for line in said.err.splitlines() if line.startswith("nodeloom: clock stuck, at the end: ")]
+    assert "stuck is hung: no tick was done for 0.1 s" in told
+    assert "1 tick left running (run " in told
+
+
+def test_after_a_signal_its_code_stays_and_what_is_not_well_is_said(started, project):
+    process = started("run", "parts:failing", "--as", "tick")
+    wait_for(project / "began")
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == 143
+    assert "nodeloom: clock failing, at the end: fails is failing: ValueError: no price for 7" in err
 
 
 def test_a_graph_in_which_nothing_ticks_is_refused(command):

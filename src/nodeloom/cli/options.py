@@ -77,6 +77,10 @@ class RunOptions:
         Path | None,
         Parameter(metavar="FILE", help="Actors: where to add what was left undone; standard error by default."),
     ] = None
+    dead: Annotated[
+        Path | None,
+        Parameter(metavar="FILE", help="Actors: where to add the messages that failed; they are not kept by default."),
+    ] = None
     duration: Annotated[
         float | None, Parameter(metavar="SECONDS", help="By tick: for how long; until a signal comes by default.")
     ] = None

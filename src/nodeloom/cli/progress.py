@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from ..nodes.event import Event
 from ..nodes.logs import StepFilter
-from .report import harmless
+from .report import author_line, harmless, innermost, traceback_text, wants_traceback
 from .tally import ENDED, NodeTally, Tally, amount, one_line, seconds_text
 
 __all__ = ["Display", "Plain", "Silent", "display_for", "logging_to_stderr"]
@@ -120,8 +120,19 @@ class _Lines(logging.Handler):
         message = record.getMessage()
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            message += f": {type(error).__name__}: {error}"
-        print(f"{clock(record.created)} {node} {level}{harmless(message)}", file=sys.stderr, flush=True)
+            message += _about(error, message)
+        with suppress(OSError):  # who logs is in the middle of things, such as keeping what was left
+            print(f"{clock(record.created)} {node} {level}{harmless(message)}", file=sys.stderr, flush=True)
+
+
+def _about(error: BaseException, message: str) -> str:
+    """What a message does not say yet of its error: the text, and the author's line or the traceback."""
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    said = "" if what in message else f": {what}"
+    if wants_traceback():
+        return f"{said}\n{traceback_text(error)}".rstrip()
+    line = author_line(innermost(error))
+    return f"{said} (at {line})" if line else said
 
 
 @contextmanager

@@ -27,6 +27,7 @@ __all__ = [
     "INTERRUPTED",
     "WRONG",
     "UsageError",
+    "author_line",
     "author_place",
     "fail",
     "failure_of",
@@ -36,6 +37,7 @@ __all__ = [
     "problems_paragraph",
     "show_error",
     "show_traceback",
+    "traceback_text",
     "trouble_of",
     "usage_of",
     "wants_traceback",
@@ -76,7 +78,12 @@ def fail(message: str, code: int, error: BaseException | None = None) -> int:
 
 def show_error(error: BaseException) -> None:
     """Print the whole traceback."""
-    print(MASKS.text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+    print(traceback_text(error), end="", file=sys.stderr)
+
+
+def traceback_text(error: BaseException) -> str:
+    """The whole traceback, secrets masked."""
+    return MASKS.text("".join(traceback.format_exception(error)))
 
 
 def harmless(text: str) -> str:
@@ -123,7 +130,7 @@ def _steps(count: int) -> str:
     return "1 step" if count == 1 else f"{count:,} steps"
 
 
-def innermost(error: RunFailed) -> BaseException:
+def innermost(error: BaseException) -> BaseException:
     """The exception that a node raised, through graphs inside graphs."""
     at: BaseException = error
     while isinstance(at, RunFailed) and at.__cause__ is not None:
@@ -135,12 +142,23 @@ def author_place(error: BaseException) -> str:
     """The author's file and line an exception comes from, and the line itself; empty when it is nobody's."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_shown(error.filename)}:{error.lineno}: {(error.text or '').strip()}".rstrip(": ")
-    found = ""
-    for name, line, function in _frames(error.__traceback__):
-        if _is_author(name):
-            code = _line_of(name, line)
-            found = f"{_shown(name)}:{line}, in {function}" + (f": {code}" if code else "")
-    return found
+    frame = _author_frame(error)
+    if frame is None:
+        return ""
+    name, line, function = frame
+    code = _line_of(name, line)
+    return f"{_shown(name)}:{line}, in {function}" + (f": {code}" if code else "")
+
+
+def author_line(error: BaseException) -> str:
+    """The author's file and line an exception comes from, and no more; empty when it is nobody's."""
+    frame = _author_frame(error)
+    return "" if frame is None else f"{_shown(frame[0])}:{frame[1]}"
+
+
+def _author_frame(error: BaseException) -> tuple[str, int, str] | None:
+    frames = [frame for frame in _frames(error.__traceback__) if _is_author(frame[0])]
+    return frames[-1] if frames else None
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[str, int, str]]:

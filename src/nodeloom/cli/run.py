@@ -34,7 +34,7 @@ __all__ = ["run_command"]
 
 KINDS = ("graph", "actor", "tick")
 ONLY_OF = {
-    **dict.fromkeys(("messages", "outputs", "strict", "left"), ("actor",)),
+    **dict.fromkeys(("messages", "outputs", "strict", "left", "dead"), ("actor",)),
     "duration": ("tick",),
     "run_id": ("graph",),
     **dict.fromkeys(("input", "inputs"), ("graph", "tick")),

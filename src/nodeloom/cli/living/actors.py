@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import msgspec
 
@@ -20,6 +20,7 @@ from ...expressions.wording import nearest
 from ...model.values import Values
 from ...nodes.event import Event
 from ...nodes.graph import Graph
+from ...runners.actors.dead_letters import DeadLetters
 from ...runners.actors.delivery import LeftMessage
 from ...runners.actors.system import ActorSystem
 from ...runners.signals import Signals, end_in_time
@@ -29,10 +30,13 @@ from ..report import FAILED, WRONG, UsageError, fail
 from ..tally import seconds_text
 from ..top.display import Moving
 from .intake import Intake
-from .messages import left_line
+from .messages import dead_line, left_line
 from .watching import Screen, be_seen, show_for
 
 __all__ = ["run_actors"]
+
+KEPT: Final = 1_000_000
+"""How many dead letters are kept for `--dead`, the latest."""
 
 
 def run_actors(graph: Graph, options: RunOptions, output: TextIO) -> int:
@@ -92,14 +96,15 @@ class ActorCommand:
             async with AsyncExitStack() as stack:
                 engine = await stack.enter_async_context(self._engine)
                 await be_seen(engine, stack)
-                system = engine.actors(self._graph, watch=self._tell_event if self._options.json else None)
+                watch = self._tell_event if self._options.json else None
+                system = engine.actors(self._graph, watch=watch, kept=KEPT if self._options.dead is not None else 1)
                 self._observe(system)
                 intake = self._intake = Intake(system, descriptor, name, strict=self._options.strict)
                 async with Screen([system], self._show):
                     await self._live(system, intake)
+        code = self._ended(system, intake, signals, time.monotonic() - began)
         if self._broken is not None:
             raise self._broken
-        code = self._ended(system, intake, signals, time.monotonic() - began)
         if signals.received is not None:
             end_in_time(code, 5.0)
         return code
@@ -159,14 +164,18 @@ class ActorCommand:
     # --- the end
 
     def _ended(self, system: ActorSystem, intake: Intake, signals: Signals, seconds: float) -> int:
+        """Keep what was left, say how it went; gives the exit code, which an output that broke has of its own."""
         left = [*_lines_of(system.left), *intake.left()]
         if left:
-            self._keep(left)
+            self._keep("left", self._options.left, left)
+        self._keep_dead(system.dead_letters)
         dead = system.dead_letters.total
-        if self._options.json:
+        if self._options.json and self._broken is None:
             figures = {"sent": intake.sent, "bad_lines": intake.bad, "dead_letters": dead, "left": len(left)}
             write_line({"type": "result", "name": system.name, **figures}, self._output)
         said = _summary(system, intake, len(left), seconds)
+        if self._broken is not None and left:
+            return fail(f"stopped after {intake.place}: nobody takes the output\n  {said}", FAILED)
         if signals.received is not None and (left or not intake.over):
             word = "interrupted" if signals.received == signal.SIGINT else "terminated"
             return fail(f"{word} after {intake.place}\n  {said}", signals.code)
@@ -176,17 +185,26 @@ class ActorCommand:
             return WRONG
         return FAILED if intake.bad or dead or left else 0
 
-    def _keep(self, left: list[dict[str, Any] | bytes]) -> None:
-        """Write what was left as lines that can be sent again; where that fails, on standard error."""
-        path: Path | None = self._options.left
+    def _keep_dead(self, letters: DeadLetters) -> None:
+        """Write the dead letters where `--dead` says; else say how many there were."""
+        path, count = self._options.dead, letters.total if self._options.dead is None else letters.lost
+        if path is not None and letters:
+            self._keep("dead", path, [dead_line(letter) for letter in letters])
+        if count:
+            how = "--dead FILE keeps them" if path is None else f"--dead keeps the latest {KEPT:,}"
+            fail(f"{count:,} dead letter{'s' * (count != 1)} not kept; {how}", FAILED)
+
+    @staticmethod
+    def _keep(option: str, path: Path | None, lines: Sequence[dict[str, Any] | bytes]) -> None:
+        """Add lines that can be sent again to a file; where there is none or that fails, to standard error."""
         if path is not None:
             try:
                 with path.open("a", encoding="utf-8") as file:
-                    _write_all(left, file)
+                    _write_all(lines, file)
                     return
             except OSError as error:
-                fail(f"--left {path}: {error.strerror or error}; what was left follows", FAILED, error)
-        _write_all(left, sys.stderr)
+                fail(f"--{option} {path}: {error.strerror or error}; what it was to keep follows", FAILED, error)
+        _write_all(lines, sys.stderr)
 
 
 async def _drained(feeding: asyncio.Task[None], system: ActorSystem) -> None:
@@ -201,7 +219,7 @@ def _lines_of(left: tuple[LeftMessage, ...]) -> Iterator[dict[str, Any]]:
         yield left_line(each.node, each.inputs, about if each.state == each.inputs else {**about, "state": each.state})
 
 
-def _write_all(left: list[dict[str, Any] | bytes], file: TextIO) -> None:
+def _write_all(left: Sequence[dict[str, Any] | bytes], file: TextIO) -> None:
     for each in left:
         if isinstance(each, bytes):
             file.write(f"{each.decode(errors='replace')}\n")

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import msgspec
 from rich.console import Console
@@ -22,12 +22,15 @@ from ...runners.ticks.report import Report
 from ..options import RunOptions
 from ..output import write_json
 from ..report import FAILED, fail
-from ..tally import seconds_text
+from ..tally import one_line, seconds_text
 from ..top.display import Quiet, is_terminal
 from ..top.table import picture
 from .watching import Screen, be_seen, show_for
 
 __all__ = ["run_clock"]
+
+UNWELL: Final = ("failing", "hung")
+"""The health of a node that makes the exit code 1."""
 
 
 def run_clock(graph: Graph, inputs: Mapping[str, Any], options: RunOptions, output: TextIO) -> int:
@@ -91,14 +94,23 @@ class ClockCommand:
 
     def _ended(self, report: Report, signals: Signals) -> int:
         name = self._clock.name
-        for each in report.left:
-            print(f"nodeloom: left before its end: {each}", file=sys.stderr)
+        unwell = _unwell(report)
+        if unwell:
+            fail(f"clock {name}, at the end: {unwell}", FAILED)
         if report.reason not in ("", *EXPECTED):
             return fail(f"clock {name} stopped after {seconds_text(report.duration)}: {report.reason}", FAILED)
         if signals.received is not None:
             word = "interrupted" if signals.received == signal.SIGINT else "terminated"
             return fail(f"{word} after {seconds_text(report.duration)}", signals.code)
-        return 0
+        return FAILED if unwell else 0
+
+
+def _unwell(report: Report) -> str:
+    """What was not well at the end, on one line; empty where all was."""
+    left, count = "; ".join(str(each) for each in report.left), len(report.left)
+    running = [f"{count} tick{'s' * (count != 1)} left running ({left})"] if left else []
+    nodes = [f"{node} is {stats.health}: {stats.reason}" for node, stats in report.items() if stats.health in UNWELL]
+    return one_line("; ".join([*nodes, *running]), 2_000)
 
 
 def _as_data(name: str, report: Report) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, NoReturn, cast
 
+from ...runners.actors.delivery import DeadLetter
 from ..inputs import strict_json
 
-__all__ = ["BadLine", "Told", "left_line", "message_of"]
+__all__ = ["BadLine", "Told", "dead_line", "left_line", "message_of"]
 
-WORDS = ("node", "inputs", "priority", "left")
+WORDS = ("node", "inputs", "priority", "left", "dead")
 
 
 class BadLine(ValueError):
@@ -73,3 +74,14 @@ def left_line(node: str | None, inputs: Any, about: dict[str, Any] | None = None
     if priority:
         line["priority"] = priority
     return {**line, "left": about} if about else line
+
+
+def dead_line(letter: DeadLetter) -> dict[str, Any]:
+    """A message that failed, in the form in which it can be sent again; one of a join as what came from outside."""
+    about: dict[str, Any] = {"message": letter.message_id, "node": letter.node, "error": letter.error.as_values()}
+    about |= {"attempts": letter.attempts, "time": letter.time, "run_inputs": letter.run_inputs}
+    if not letter.has_inputs:
+        return {"inputs": letter.run_inputs, "priority": letter.priority, "dead": about}
+    if letter.state != letter.inputs:
+        about["state"] = letter.state
+    return {"node": letter.node, "inputs": letter.inputs, "priority": letter.priority, "dead": about}
