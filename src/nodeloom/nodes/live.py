@@ -152,6 +152,14 @@ class Live:
         """Tell code on threads that it is not wanted any more."""
         self.stopped = True
 
+    def tell_notes(self) -> None:
+        """Tell whoever watches what folding has noted."""
+        for note in self.run.notes or ():
+            if note.type in ("branch_ended", "arrival_dropped", "join_started"):
+                self.emit(note.type, node=note.node, **note.data)
+        if self.run.notes:
+            self.run.notes.clear()
+
     def emit(self, type: EventType, ctx: Attempted | None = None, **data: Any) -> None:
         """Tell whoever watches; from any thread."""
         if self.watch is None:

@@ -210,7 +210,7 @@ class GraphRun(Pausable):
         if cancelled:
             raise asyncio.CancelledError
         if run.notes:
-            self._tell_notes()
+            self._live.tell_notes()
         if run.stopping:
             self._stop_all()
         if self._held and len(run.branches) == 1:
@@ -340,13 +340,6 @@ class GraphRun(Pausable):
                 interrupted = error
         if interrupted is not None:
             raise interrupted
-
-    def _tell_notes(self) -> None:
-        for note in self._run.notes or ():
-            if note.type in ("branch_ended", "arrival_dropped", "join_started"):
-                self._emit(note.type, node=note.node, **note.data)
-        if self._run.notes:
-            self._run.notes.clear()
 
     def _emit(self, type: Any, **data: Any) -> None:
         if self._live.watch is not None:

@@ -65,7 +65,7 @@ class Dispatch:
         """Send on what has become ready in a run, and let go of one that is over."""
         run = live.run
         if run.notes:
-            self._tell_notes(live)
+            live.tell_notes()
         while run.ready:
             step = run.ready.pop(0)
             onward = Delivery(run.inputs, run.id, priority, clock(), None, step, live)
@@ -260,14 +260,6 @@ class Dispatch:
     def exception_of(live: Live, failed: Failed) -> BaseException | None:
         """The exception that a step failed with."""
         return next((exception for info, exception in live.exceptions if info is failed.error), None)
-
-    @staticmethod
-    def _tell_notes(live: Live) -> None:
-        for note in live.run.notes or ():
-            if note.type in ("branch_ended", "arrival_dropped", "join_started"):
-                live.emit(note.type, node=note.node, **note.data)
-        if live.run.notes:
-            live.run.notes.clear()
 
 
 def _told(circle: Sequence[Actor], asking: bool) -> str:

@@ -131,8 +131,8 @@ class Ending(Dispatch):
             NodeloomError: a step of one of these actors awaits this, which would wait for that step.
         """
         _check(within)
-        if any(actor.task is asyncio.current_task() for actor in self.actors if actor.task is not None):
-            raise NodeloomError(f"a step of actor {self.name} awaits drain(), which would wait for that step")
+        if (actor := self._at_work_here()) is not None:
+            raise NodeloomError(f"a step of actor {actor.node_id} awaits drain(), which would wait for that step")
         await self._settled(self._is_done, within)
         return self._all_left()
 
@@ -153,9 +153,14 @@ class Ending(Dispatch):
         if self._end is None:
             grace = self._grace if within is None else within
             self._end = asyncio.create_task(self._stop(grace), name=f"end of the actors of {self.name}")
-        if any(actor.task is asyncio.current_task() for actor in self.actors if actor.task is not None):
+        if self._at_work_here() is not None:
             return ()
         return await asyncio.shield(self._end)
+
+    def _at_work_here(self) -> Actor | None:
+        """The actor whose task this is called in, if it is one of these."""
+        task = asyncio.current_task()
+        return next((actor for actor in self.actors if actor.task is task), None)
 
     async def end(self, grace: float) -> tuple[Left, ...]:
         """The same, as its engine asks for it."""
