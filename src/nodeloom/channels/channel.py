@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from ..model.mailbox import Overflow
 from ..model.message import Message
@@ -10,7 +12,7 @@ from ..model.message import Message
 __all__ = ["ACCEPTED", "Channel", "Overflow", "Sent"]
 
 
-class Sent(NamedTuple):
+class Sent(msgspec.Struct, frozen=True):
     """What became of a message that was sent.
 
     Attributes:

@@ -83,7 +83,10 @@ class ForwardingChannel:
         if self._closed:
             raise ChannelClosed(f"{self.name} is closed, and takes no message any more")
         accepted, dropped = not self._subscribers, list[Message]()
-        for channel in self.subscribers:
+        for channel in self._subscribers.values():
+            if channel.offer(message):
+                accepted = True
+                continue
             sent = _sent(channel, message)
             accepted = accepted or sent.accepted
             dropped += sent.dropped
@@ -110,6 +113,6 @@ def _sent(channel: MemoryChannel, message: Message) -> Sent:
     if channel.closed:
         return Sent(accepted=False, dropped=(message,))
     try:
-        return channel.push(message)
+        return channel.overflown(message)  # there was no room just now
     except ChannelFull:
         return Sent(accepted=False, dropped=(message,))

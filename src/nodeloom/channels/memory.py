@@ -116,7 +116,7 @@ class MemoryChannel:
             return ACCEPTED
         if self._closed:
             raise ChannelClosed(f"{self.name} is closed, and takes no message any more")
-        return self._overflown(message)
+        return self.overflown(message)
 
     def offer(self, message: Message) -> bool:
         """Put a message in at once, if there is room; False where there is none, or the channel is closed."""
@@ -150,11 +150,15 @@ class MemoryChannel:
     def _lane(self, priority: int) -> deque[Message]:
         return self._queue if not priority else self._lanes.setdefault(priority, deque())
 
-    def _overflown(self, message: Message) -> Sent:
-        """What a full channel does that does not wait."""
+    def overflown(self, message: Message) -> Sent:
+        """What a full channel does with one message more, without waiting; see `push`, which looks for room first."""
         if self._overflow in ("reject", "block"):
             raise ChannelFull(f"{self.name} is full: it holds {self.maxsize} messages, and refuses more")
         self.dropped += 1
+        if self._overflow == "drop_oldest" and not (self._lanes or message.priority):
+            self.sent += 1  # it is full, so that nobody waits for a message
+            self._queue.append(message)
+            return Sent(True, (self._queue.popleft(),))
         if self._overflow == "drop_newest":
             return Sent(accepted=False, dropped=(message,))
         if self._lanes and not self._queue and message.priority < min(self._lanes):
