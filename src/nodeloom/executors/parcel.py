@@ -81,7 +81,7 @@ def unpack(definition: bytes) -> Node:
 
 def plain_params(params: Any) -> dict[str, Any]:
     """Validated params as what they can be validated from again: those that were given, as plain data."""
-    given = params.model_fields_set if hasattr(params, "model_fields_set") else params
+    given = params.model_fields_set if hasattr(type(params), "model_fields_set") else params
     return {name: _plain(params[name] if given is params else getattr(params, name)) for name in given}
 
 
@@ -131,14 +131,14 @@ def _plain(value: Any) -> Any:
         return _plain(value.value)
     if isinstance(value, PurePath):
         return str(value)
-    if hasattr(value, "get_secret_value"):
+    if hasattr(type(value), "get_secret_value"):
         return value.get_secret_value()
-    if hasattr(value, "model_fields_set"):
+    if hasattr(type(value), "model_fields_set"):
         return plain_params(value)
     if isinstance(value, list | tuple | set | frozenset):
         items = cast("list[Any]", value)
         return type(items)(map(_plain, items))
     if isinstance(value, Mapping):
         mapping: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return {key: _plain(item) for key, item in mapping.items()}
+        return {key: _plain(mapping[key]) for key in mapping}
     return value

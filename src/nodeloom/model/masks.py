@@ -160,8 +160,8 @@ def _fields(value: Any) -> tuple[str, ...]:
 
 def _with(value: Any, changed: dict[str, Any]) -> Any:
     """A copy of an object with some of its fields changed."""
-    if hasattr(value, "model_copy"):
-        return value.model_copy(update=changed)
+    if hasattr(type(value), "model_copy"):
+        return type(value).model_copy(value, update=changed)
     if isinstance(value, msgspec.Struct):
         return msgspec.structs.replace(value, **changed)
     twin = copy.copy(value)

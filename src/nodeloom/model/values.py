@@ -100,7 +100,7 @@ class Shadowing(Values):
     __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
-        if _has(self, name) and name[:2] != "__" and not _called_by_json():
+        if _has(self, name) and name[:2] != "__" and not _called_by_a_codec():
             return self[name]
         return _Plain.__getattribute__(self, name)
 
@@ -208,7 +208,7 @@ def sealed(value: Any) -> Any:
     """A copy of plain containers in which nothing can be changed: lists are tuples in it, sets are frozen."""
     kind = _type(value)
     if kind is dict or kind in _VALUES:
-        own = Values({key: sealed(item) for key, item in value.items()})
+        own = Values({key: sealed(value[key]) for key in value})
         if shadows(own):
             _become(own, "__class__", Shadowing)
         return own
@@ -312,6 +312,7 @@ def _take_all(values: Values) -> None:
     _lent_of(values).clear()
 
 
-def _called_by_json() -> bool:
-    # json's encoder asks a dict subclass for `items()` by name; with a key "items" it would get the key's value.
-    return str(sys._getframe(2).f_globals.get("__name__", "")).startswith("json.")  # pyright: ignore[reportPrivateUsage]
+def _called_by_a_codec() -> bool:
+    # json's encoder and pydantic's validators ask a dict subclass for `items()` by name; with a key "items" they would
+    # get the key's value.
+    return str(sys._getframe(2).f_globals.get("__name__", "")).startswith(("json.", "pydantic."))  # pyright: ignore[reportPrivateUsage]

@@ -17,8 +17,8 @@ def as_mapping(value: Any) -> Mapping[str, Any]:
         return EMPTY
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value)
-    if hasattr(value, "model_dump"):
-        return {**value.model_dump()}
+    if hasattr(type(value), "model_dump"):
+        return {**type(value).model_dump(value)}
     if hasattr(value, "__dataclass_fields__"):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
     if hasattr(value, "__dict__"):

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import NotStorable, PolicyError
+from ..nodes.own import pairs_of
 from .checks import check, differing, seconds
 from .fingerprint import fingerprint
 from .keys import Key, KeyLike
@@ -129,7 +130,7 @@ def _within_itself(ctx: Context, key: str) -> PolicyError:
 
 
 def _digest(ctx: Context) -> str:
-    values = {"params": None if ctx.params is None else dict(ctx.params), "inputs": ctx.inputs}
+    values = {"params": None if ctx.params is None else pairs_of(ctx.params), "inputs": ctx.inputs}
     if ctx.own is not None and ctx.own.index is not None:
         values["item"] = ctx.item  # the inputs of the items of a batch are its step's
     try:

@@ -89,7 +89,9 @@ def _dumped(node: Node, error: NotPlain) -> dict[str, Any]:
     if node.params_model is None or node.params is None:
         raise error
     try:
-        params = cast("dict[str, Any]", plain(node.params.model_dump(mode="json", exclude_unset=True)))
+        params = cast(
+            "dict[str, Any]", plain(type(node.params).model_dump(node.params, mode="json", exclude_unset=True))
+        )
         again = type(node)(params, id=node.id)
     except (PydanticSerializationError, NodeloomError, NotPlain, ValueError):
         raise error from None
