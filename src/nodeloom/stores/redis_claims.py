@@ -33,12 +33,12 @@ async def claim(client: RedisClient, key: str) -> Kept | RedisClaim:
     holder, wait = "", SOONEST
     while True:
         try:
-            answer, value = await mine.ask(holder)
+            answer, value, *left = await mine.ask(holder)
         except asyncio.CancelledError:  # it may have been given to us
             await mine.drop(None)
             raise
         if answer == b"kept":
-            return Kept(_read(value))
+            return _read(value, left[0] / 1000)
         if answer == b"failed":
             raise _failure(value)
         if answer == b"yours":
@@ -62,13 +62,13 @@ class RedisClaim:
         self._lease = f"{self._result}:lease"
         self._lease_ms = int(client.lease * 1000)
 
-    async def ask(self, holder: str) -> tuple[bytes, bytes]:
+    async def ask(self, holder: str) -> Any:
         """Ask for it once; `holder` is who was waited for."""
         keys = (self._result, self._lease, self._failed(holder))
-        answer, value = await self._client.run(scripts.CLAIM, keys, (self._token, self._lease_ms, holder))
-        if answer == b"yours":
+        answer = await self._client.run(scripts.CLAIM, keys, (self._token, self._lease_ms, holder))
+        if answer[0] == b"yours":
             self._client.hold(self._token, self._renew)
-        return answer, value
+        return answer
 
     async def keep(self, result: Any, ttl: float) -> None:
         """Remember the result; when the server does not answer, it is logged: what was done is done.
@@ -77,7 +77,7 @@ class RedisClaim:
             NotStorable: it is no plain data; who waits for it fails with that.
         """
         try:
-            value = encode_value(_written(result))
+            value = encode_value([ttl, *_written(result)])
         except NotStorable as error:
             await self.drop(error)
             raise
@@ -112,12 +112,14 @@ def _written(result: Any) -> list[Any]:
     return ["result", result]
 
 
-def _read(value: bytes) -> Any:
-    kind, *parts = decode_value(value)
+def _read(value: bytes, left: float) -> Kept:
+    """What was written, with so many seconds left of its time."""
+    ttl, kind, *parts = decode_value(value)
+    age = max(ttl - left, 0.0)
     if kind == "route":
         outputs, sends = parts
-        return Route(outputs, [to if inputs is None else (to, inputs) for to, inputs in sends])
-    return parts[0]
+        return Kept(Route(outputs, [to if inputs is None else (to, inputs) for to, inputs in sends]), age)
+    return Kept(parts[0], age)
 
 
 def _failure(value: bytes) -> RunFailed:
