@@ -31,7 +31,7 @@ from .limits import FIRST, Limits
 from .observers import ClockEvent, ClockObservers
 from .pulse import Pulse, place_of
 from .reading import Given
-from .ticker import Tick, Ticker
+from .ticker import Calming, Tick, Ticker
 from .virtual import OnVirtualLoop, is_virtual
 
 __all__ = ["ClockSettings", "Ticking", "settle"]
@@ -49,6 +49,7 @@ class ClockSettings(msgspec.Struct, frozen=True):
     stop_on_failure: bool
     grace: float
     stall: float
+    safe_within: float
     metadata: Mapping[str, Any] = EMPTY
     config: Mapping[str, Any] = EMPTY
 
@@ -144,8 +145,8 @@ class Ticking:
         """Call a node's `on_stop` and `on_start`, then let it tick again."""
         raise NotImplementedError
 
-    def to_safe_state(self, ticker: Ticker, reason: str) -> None:
-        """Call a node's `safe_state`, for this reason."""
+    def to_safe_state(self, calming: Calming) -> None:
+        """Call a node's `safe_state`."""
         raise NotImplementedError
 
     def thread_ended(self) -> None:
