@@ -28,7 +28,7 @@ from .figures import with_errors
 from .following import Follow, Following, drive
 from .leaders import Leaders
 from .limits import FIRST, Limits
-from .observers import ClockEvent, ClockObservers
+from .observers import ClockEvent, ClockObservers, WatchedLive
 from .pulse import Pulse, place_of
 from .reading import Given
 from .ticker import Calming, Tick, Ticker
@@ -277,12 +277,14 @@ class Ticking:
 
     def live(self, run: Run, tick: Tick) -> Live:
         """A run of one step of a tick, with what is alive about it."""
-        live = self.live_of(run)
+        live = self.live_of(run, Live if self.observers.watch is None else WatchedLive)
+        if isinstance(live, WatchedLive):
+            live.tell_by(self.tell, tick)
         live.on_read = partial(self._read, tick.ticker)
         return live
 
-    def live_of(self, run: Run) -> Live:
-        live = Live(self.graph, self.graph.plan, run, self.engine)
+    def live_of(self, run: Run, kind: type[Live] = Live) -> Live:
+        live = kind(self.graph, self.graph.plan, run, self.engine)
         live.home, live.loop, live.thread = self, self.loop, self.thread
         live.metadata, live.config = self.settings.metadata, self.settings.config
         return live
