@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nodeloom import Batch, Engine, Graph, Node, RunCancelled, RunFailed, node
 from nodeloom.policies import CircuitBreaker, Concurrency, Deadline, RateLimit, Retry
+from nodeloom.policies.shared import Rate
 from nodeloom.testing import run_virtual
 
 SLOW = RateLimit(1, per=10.0, key="api")
@@ -258,3 +261,62 @@ def test_an_engine_that_stops_still_lets_it_through() -> None:
     left, status = on_engine(scenario)
     assert (list(left), status) == ([], "completed")
     assert began[-1] == ("waits", 10)
+
+
+CALLS = st.tuples(
+    st.sampled_from(("pause", "pause soon", "pause at once", "resume", "cancel")),
+    st.integers(0, 2),
+    st.sampled_from((0.0, 0.0, 0.05, 0.4, 1.0)),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(asked=st.lists(CALLS, max_size=20), lasts=st.sampled_from((0.0, 0.1, 0.7)), hurry=st.booleans())
+def test_whatever_is_asked_of_runs_that_wait_in_line_nothing_is_kept(
+    asked: list[tuple[str, int, float]], lasts: float, hurry: bool
+) -> None:
+    """5.5, 5.6, 6.2: no slot, no place in a line, and no ticket of a breaker; and no more run at once than may"""
+    limits = [RateLimit(4, burst=2, key="r"), Concurrency(2, key="c"), CircuitBreaker(2, reset_after=1.0, key="b")]
+    policies = [*limits, Retry(2, wait=0.3), *([Deadline(3)] if hurry else [])]
+    at_once = [0, 0]
+
+    @node(id="one", policies=policies)
+    async def one(ctx: Any) -> None:
+        at_once[0] += 1
+        at_once[1] = max(at_once)
+        try:
+            await asyncio.sleep(lasts)
+            if ctx.attempt == 1:
+                raise OSError("not at the first time")
+        finally:
+            at_once[0] -= 1
+
+    several = one.copy(id="several", batch=Batch(items=[1, 2, 3], parallel=True, error_handling="continue"))
+    one >> several
+
+    async def scenario(engine: Engine) -> None:
+        graphs = [Graph(one, name=f"g{number}") for number in range(3)]
+        runs = [await engine.start(graph, run_id=graph.name, check=False) for graph in graphs]
+        pauses: list[asyncio.Future[Any]] = []
+        for call, number, wait in asked:
+            await asyncio.sleep(wait)
+            if call == "resume":
+                await runs[number].resume()
+            elif call == "cancel":
+                await runs[number].cancel()
+            else:
+                within = {"pause": None, "pause soon": 0.1, "pause at once": 0}[call]
+                pauses.append(asyncio.ensure_future(runs[number].pause(within=within)))
+        await asyncio.sleep(0.2)
+        for run in runs:
+            await run.resume()
+        for run in runs:
+            await run.result(check=False)
+        await asyncio.gather(*pauses)
+        kept: Any = engine.limits
+        slots, bucket = kept.slots("c", 2), kept.bucket("r", Rate(4.0, 2))
+        assert (slots.held, slots.waiting, bucket.waiting) == (0, 0, 0)
+        assert [breaker._inside for breaker in kept._breakers.states.values()] == [0]
+
+    on_engine(scenario)
+    assert at_once[1] <= 2
