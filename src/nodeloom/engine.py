@@ -17,6 +17,7 @@ from .model.advance import start
 from .model.batch import Batch, BatchResult
 from .model.run import RunResult
 from .model.values import Values, handed
+from .nodes.by_itself import RUN_OPTIONS, RunOptions
 from .nodes.context import Context, Live, current_context
 from .nodes.event import Event
 from .nodes.form_context import FormContext
@@ -41,6 +42,8 @@ from .runners.program import Program
 from .stores.shared import MemoryShared
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from .channels import Channel
     from .forms.asking import Asker
     from .policies.policy import Limits
@@ -178,18 +181,19 @@ class Engine(Lifecycle):
                 await asyncio.wait({run})
 
     async def call(
-        self, node: Node, inputs: Any = None, *, config: Mapping[str, Any] | None = None, runtime: Any = None
+        self, node: Node, inputs: Any = None, *, runtime: Any = None, **options: Unpack[RunOptions]
     ) -> Values:
         """Run one node by itself, and give its outputs; see `Node.__call__`."""
         graph, program = self._program_of_node(node)
-        live = self._live(graph, handed(as_mapping(inputs)), config=config)
+        live = self._live(graph, handed(as_mapping(inputs)), None, **options)
         live.runtime = runtime
         return await self._alone(live, program)
 
     async def map(self, node: Node, items: Any, *, each: Each | None = None, **settings: Any) -> BatchResult:
         """Run one node by itself for each of the items; see `Node.map`. `each` is awaited with each slot."""
+        options = {word: settings.pop(word) for word in RUN_OPTIONS & settings.keys()}
         graph, program = self._program_of_node(node, settings_of_call(node.batch, settings))
-        live = self._live(graph, {"source": items, "each": each})
+        live = self._live(graph, {"source": items, "each": each}, **options)
         batch: BatchResult = (await self._alone(live, program))["batch"]
         return batch
 

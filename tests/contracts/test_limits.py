@@ -446,6 +446,19 @@ def test_a_result_is_remembered_until_its_time_is_over(case: Case, result):
     assert (again.result, is_kept, recalled) == (result, False, None)
 
 
+def test_a_result_is_as_old_as_it_is(case: Case):
+    """5.7, 5.9"""
+
+    async def scenario(limits, unit):
+        claim: Any = await limits.claim("k")
+        await claim.keep({"n": 1}, 40 * unit)
+        await asyncio.sleep(2 * unit)
+        kept = await limits.claim("k")
+        return kept.age / unit
+
+    assert 1.9 <= case.run(scenario) < 6
+
+
 def test_a_route_is_remembered(case: Case):
     """5.7, 1.7"""
 

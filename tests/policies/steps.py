@@ -27,6 +27,10 @@ class FakeServices:
     async def sleep(self, seconds: float, ctx: Any) -> None:
         await asyncio.sleep(seconds)
 
+    async def in_line(self, take: Any, ctx: Any) -> bool:
+        await take()
+        return True
+
     async def offload(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         return await asyncio.to_thread(function, *args, **kwargs)
 

@@ -34,6 +34,10 @@ class FakeLive:
     def emit(self, type: str, ctx: Any = None, **data: Any) -> None:
         self.events.append((type, ctx.attempt, data))
 
+    async def in_line(self, take: Any, ctx: Any) -> bool:
+        await take()
+        return True
+
     async def call(self, node: Any, inputs: Any) -> Any:
         self.called.append((node, inputs))
         await asyncio.sleep(0)

@@ -8,12 +8,13 @@ import logging
 from typing import Any
 
 import pytest
+from tests.policies.steps import OneRun, guarded
 from tests.policies.surroundings import Work, a_place, a_step, around
 
 from nodeloom import Batch, Graph, Node, Params, Route, node
 from nodeloom.errors import CircuitOpen, DefinitionError, GraphError
 from nodeloom.model.values import freeze
-from nodeloom.policies import Fallback, Retry, Timeout
+from nodeloom.policies import Deadline, Fallback, Idempotency, Retry, Timeout
 from nodeloom.testing import run_virtual
 
 DONE = {"n": 1}
@@ -144,6 +145,100 @@ def test_its_age_is_told():
     assert (type, data["by"], data["age"]) == ("fallback_used", "last_good", 7)
     assert data["error"]["type"] == "OSError"
     assert data["error"]["message"] == "away"
+
+
+class Rates(Node):
+    """Gives the rate of a currency until its line is down."""
+
+    identifier = "tests.rates"
+    is_down = False
+
+    async def work(self, inputs):
+        await asyncio.sleep(1)
+        if self.is_down:
+            raise OSError("away")
+        return {"of": inputs["of"]}
+
+
+def asked_with_age(rates: Node) -> Any:
+    """Asks it for the rate of a currency; gives its answer, and the ages that were told by its fallback."""
+    policies = [Idempotency(key="{{ inputs.of }}", ttl=100), Deadline(50), Fallback(last_good=60)]
+    call = guarded(rates, policies)
+
+    async def ask(of: str) -> tuple[Any, list[float]]:
+        run = OneRun(rates, {"of": of}, watched=True)
+        answer = await call(run.ctx)
+        return answer, [event.data["age"] for event in run.events if event.type == "fallback_used"]
+
+    return ask
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_what_was_recalled_is_as_old_as_the_call_it_came_from(at_once):
+    """5.7, 5.9 asking again makes an answer no newer"""
+
+    async def main():
+        ask = asked_with_age(rates := Rates())
+        await asyncio.gather(*(ask("EUR") for _ in range(at_once)))
+        await asyncio.sleep(8)
+        assert await ask("EUR") == ({"of": "EUR"}, [])
+        await asyncio.sleep(4)
+        rates.is_down = True
+        return await ask("INR")
+
+    assert run_virtual(main()) == ({"of": "EUR"}, [13])
+
+
+def test_what_was_recalled_displaces_nothing_newer():
+    """5.7, 5.9"""
+
+    async def main():
+        ask = asked_with_age(rates := Rates())
+        await ask("EUR")
+        await asyncio.sleep(40)
+        await ask("INR")
+        await asyncio.sleep(10)
+        assert await ask("EUR") == ({"of": "EUR"}, [])
+        rates.is_down = True
+        return await ask("USD")
+
+    assert run_virtual(main()) == ({"of": "INR"}, [11])
+
+
+def test_what_was_recalled_after_its_time_is_no_last_good_answer():
+    """5.7, 5.9"""
+
+    async def main():
+        ask = asked_with_age(rates := Rates())
+        await ask("EUR")
+        await asyncio.sleep(70)
+        assert await ask("EUR") == ({"of": "EUR"}, [])
+        rates.is_down = True
+        with pytest.raises(OSError, match="away"):
+            await ask("USD")
+
+    run_virtual(main())
+
+
+def test_what_a_step_inside_recalled_says_nothing_of_the_one_around():
+    """5.9"""
+
+    async def main():
+        rates = Rates()
+        inner = guarded(rates, [Idempotency(ttl=100)])
+
+        async def outer(ctx: Any) -> Any:
+            if ctx.inputs:
+                raise OSError
+            return await inner(OneRun(rates, {"of": "EUR"}).ctx)
+
+        call = around(outer, Fallback(last_good=60))
+        await inner(OneRun(rates, {"of": "EUR"}).ctx)
+        await asyncio.sleep(70)
+        await call(a_step())
+        return await call(a_step(inputs={"fails": True}))
+
+    assert run_virtual(main()) == {"of": "EUR"}
 
 
 @pytest.mark.parametrize(("age", "used"), [(59.9, True), (60, True), (60.1, False), (1e6, False)])

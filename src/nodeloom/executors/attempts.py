@@ -16,7 +16,7 @@ from ..nodes.forms import form_of_node, is_handwritten
 from ..nodes.graph import PARAM_NAMES, rendered_params
 from ..nodes.memory import Memory
 from ..nodes.node import Node
-from ..nodes.own import containers, own_params
+from ..nodes.own import containers, own_params, owned_of, with_fields
 from .calls import Call, Pools, call_of
 from .metrics import Metrics
 from .sealed import Sealed
@@ -171,7 +171,7 @@ class Attempts:
         if self._form.model is None:
             return ctx.having(params=Values(values))
         computed = {field.name: values[field.name] for field in self._form.computed if field.name in values}
-        return ctx.having(params=ctx.params.model_copy(update=computed))
+        return ctx.having(params=with_fields(ctx.params, computed))
 
     def _filled_in(self, ctx: Context) -> Context:
         """The context with the params of this step: templates filled in, then validated (12.1)."""
@@ -182,8 +182,7 @@ class Attempts:
             values = {**self._given, **(rendered if ctx.own is None else owned(rendered))}
             return ctx.having(params=_validated(node, values, ctx.node_id))
         if self._lent:
-            own = {name: owned(getattr(node.params, name)) for name in self._lent}
-            return ctx.having(params=node.params.model_copy(update=own))
+            return ctx.having(params=with_fields(node.params, owned_of(node.params, self._lent)))
         return ctx
 
     async def once(self, ctx: Context) -> Any:

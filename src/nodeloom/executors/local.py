@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, cast
@@ -21,6 +22,7 @@ from ..model.result import blame_nothing
 from ..model.run import Completed, Failed, Outcome, Send, Step
 from ..model.values import EMPTY, Values, freeze
 from ..model.ways import Way
+from ..nodes.begun import say_begun
 from ..nodes.context import Context, Live, Walk, being_cancelled
 from ..nodes.node import Node
 from ..nodes.scrubbing import scrubbed
@@ -92,6 +94,7 @@ class Executable:
     __slots__ = (
         "_attempts",
         "_choose",
+        "_deadline",
         "_error_hook",
         "_finish_hook",
         "_metrics",
@@ -118,6 +121,7 @@ class Executable:
         starts = type(node).on_start is not Node.on_start or type(node).on_stop is not Node.on_stop
         self._starts = starts and node.isolation != "process"  # there each worker starts it
         self._sealed = sealed_fields(node) if self._starts else frozenset[str]()
+        self._deadline: float | None = _deadline_of(node) if self._starts else None
 
     def quick(self) -> Quick | None:
         """What a runner needs to perform the node's steps itself; None where there is more to do around them."""
@@ -135,7 +139,7 @@ class Executable:
         walk.context = ctx = Context(step, walk, self.node, self.node.params)
         if self._starts and not self.services.is_started(self.node):
             try:
-                await self.start(ctx)
+                await self._begin(ctx)
             except FAILURES as error:  # a node that cannot start fails the run (6.1)
                 if was_cancelled(error):
                     raise
@@ -156,6 +160,20 @@ class Executable:
                 await self._hook(ctx, "on_finish", self._finish_hook, _done(outcome))
         self._tell(walk.context or ctx, outcome, clock() - started)  # of the attempt that was the last
         return outcome
+
+    async def _begin(self, ctx: Context) -> None:
+        """Call the node's `on_start` before a step; when the step's deadline is over, its policies are told (5.4)."""
+        if self._deadline is None:
+            return await self.start(ctx)
+        begun, limit = asyncio.get_running_loop().time(), asyncio.timeout(self._deadline)
+        try:
+            async with limit:
+                await self.start(ctx)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            begun = -math.inf
+        return say_begun(ctx, begun)
 
     async def start(self, ctx: Context) -> None:
         """Call the node's `on_start`, unless it has none, or that was done."""
@@ -235,6 +253,11 @@ class Executable:
         if not taken or live.keeps_caught:
             live.exceptions.append((info, scrubbed(error)))
         return Failed(step, info, taken, fatal)
+
+
+def _deadline_of(node: Node) -> float | None:
+    """The seconds that a step of the node has for everything, `on_start` among it."""
+    return next((getattr(policy, "seconds", None) for policy in node.policies if policy.layer == "deadline"), None)
 
 
 def _done(outcome: Outcome) -> Values | None:

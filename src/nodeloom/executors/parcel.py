@@ -13,6 +13,7 @@ import msgspec
 from ..errors import DefinitionError, NotStorable
 from ..model.codec import decode_value, encode_value
 from ..model.run import digest
+from ..model.values import kind_of
 from ..nodes.node import RESERVED, Node
 from ..resources.processes import ProcessPool
 from .origin import Origin
@@ -81,7 +82,7 @@ def unpack(definition: bytes) -> Node:
 
 def plain_params(params: Any) -> dict[str, Any]:
     """Validated params as what they can be validated from again: those that were given, as plain data."""
-    given = params.model_fields_set if hasattr(params, "model_fields_set") else params
+    given = params.model_fields_set if hasattr(kind_of(params), "model_fields_set") else params
     return {name: _plain(params[name] if given is params else getattr(params, name)) for name in given}
 
 
@@ -131,14 +132,14 @@ def _plain(value: Any) -> Any:
         return _plain(value.value)
     if isinstance(value, PurePath):
         return str(value)
-    if hasattr(value, "get_secret_value"):
+    if hasattr(kind_of(value), "get_secret_value"):
         return value.get_secret_value()
-    if hasattr(value, "model_fields_set"):
+    if hasattr(kind_of(value), "model_fields_set"):
         return plain_params(value)
     if isinstance(value, list | tuple | set | frozenset):
         items = cast("list[Any]", value)
         return type(items)(map(_plain, items))
     if isinstance(value, Mapping):
         mapping: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return {key: _plain(item) for key, item in mapping.items()}
+        return {key: _plain(mapping[key]) for key in mapping}
     return value

@@ -13,6 +13,7 @@ from ..model.run import Branch, Send, Step
 from ..model.values import Values, as_values, freeze
 from ..model.ways import Kept, Way
 from ..nodes.context import Live, current_context
+from ..nodes.own import pairs_of
 
 __all__ = ["Choose", "Taken", "choice_of", "nowhere", "sends_of"]
 
@@ -119,4 +120,4 @@ def sends_of(place: PlanNode, route: Route) -> tuple[Send, ...]:
 def _current_params() -> dict[str, Any]:
     """The params of the step that has just completed, as it was given them."""
     ctx = current_context()
-    return {} if ctx is None or ctx.params is None else dict(ctx.params)
+    return {} if ctx is None or ctx.params is None else pairs_of(ctx.params)

@@ -9,6 +9,7 @@ from ..errors import DefinitionError, SecretError
 from ..expressions import compile_template
 from ..model.values import Values
 from ..nodes.node import Node
+from ..nodes.own import pairs_of, with_fields
 
 if TYPE_CHECKING:  # forms load pydantic, which nodes without params need not
     from ..forms.secret import Secret
@@ -63,7 +64,7 @@ class Sealed:
     def _refuse_foreign(self, name: str, params: Any) -> None:
         from ..forms.secret_places import secrets_in
 
-        value: Any = params[name] if isinstance(params, Mapping) else getattr(params, name)  # pyright: ignore[reportUnknownVariableType]
+        value = pairs_of(params)[name]
         for secret in secrets_in(value, given=True):
             if not any(secret is each for each in self._written):
                 raise SecretError(
@@ -103,6 +104,6 @@ def unsealed(params: Any, fields: frozenset[str], secrets: Secrets) -> Any:
 
     if params is None:
         return None
-    if isinstance(params, Mapping):
-        return Values({**params, **{name: with_secrets(params[name], secrets.resolved) for name in fields}})
-    return params.model_copy(update={name: with_secrets(getattr(params, name), secrets.resolved) for name in fields})
+    given = pairs_of(params)
+    opened = {name: with_secrets(given[name], secrets.resolved) for name in fields}
+    return Values({**given, **opened}) if isinstance(params, Mapping) else with_fields(params, opened)

@@ -109,7 +109,7 @@ def read_values(form: Form, given: Mapping[str, Any], subject: str) -> dict[str,
     problems = [
         Problem("unknown", no_such_field(str(n), form.by_name), field=str(n)) for n in given if n not in form.by_name
     ]
-    later = {name for name, value in given.items() if holds_template(value)}
+    later = {name for name in given if holds_template(given[name])}
     for name in [name for name in given if name in form.by_name]:
         try:
             values[name] = given[name] if name in later else form.by_name[name].read(given[name])

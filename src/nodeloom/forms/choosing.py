@@ -40,7 +40,7 @@ async def options_for(
     if field.options is None:
         return Page(field.choices or ())
     evaluator = Evaluator(form.only(*field.depends_on), asker, names=())  # of a template no value is known
-    await evaluator.update({key: value for key, value in values.items() if key in evaluator.form.by_name})
+    await evaluator.update({key: values[key] for key in values if key in evaluator.form.by_name})
     if not all(evaluator.states[parent].is_valid for parent in field.options.parents):
         return None
     states = evaluator.states
@@ -57,7 +57,7 @@ def _at(form: Form, path: str, values: Any) -> tuple[Form, str, Mapping[str, Any
     if not rest:
         return form, name, values_of(values)
     field = form.by_name[name]
-    inner: Any = values_of(values).get(name)
+    inner: Any = {**values_of(values)}.get(name)
     if field.rows:
         row, _, rest = rest.partition(".")
         place = int(row) if row.isdecimal() else -1

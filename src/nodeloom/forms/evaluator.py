@@ -10,7 +10,7 @@ import pydantic
 
 from ..errors import ExpressionError, Problem
 from ..expressions import MISSING, template_problems
-from ..model.values import WHOLE, owned
+from ..model.values import WHOLE, kind_of, owned
 from .asking import Asker
 from .field import NOTHING, FormField
 from .form import Form
@@ -155,10 +155,10 @@ class Evaluator(Resolved):
         Args:
             values: all there are. changed: is told of each field that is computed anew, by path.
         """
-        before, self._values = self._values, {name: owned(value) for name, value in values.items()}
+        before, self._values = self._values, {name: owned(values[name]) for name in values}
         self._changed = changed
         touched = [
-            name for name in self.form.by_name if not _same(before.get(name, NOTHING), values.get(name, NOTHING))
+            name for name in self.form.by_name if not _same(before.get(name, NOTHING), self._values.get(name, NOTHING))
         ]
         touched += self._given_up
         self._given_up = set()
@@ -320,7 +320,7 @@ class Evaluator(Resolved):
         rows = list(given) if field.rows else [given]
         names = [each.name for each in cast("Form", field.form).computed]
         made = [
-            row.model_copy(update={name: values[name] for name in names if name in values})
+            kind_of(row).model_copy(row, update={name: values[name] for name in names if name in values})
             for row, values in zip(rows, inside, strict=True)
         ]
         return made if field.rows else made[0]

@@ -9,6 +9,7 @@ import pydantic
 from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+from ..errors import DefinitionError
 from .form import form_of
 from .secret_places import marked
 from .shown import Shown, depends, models_in, shown_of
@@ -16,6 +17,7 @@ from .shown import Shown, depends, models_in, shown_of
 __all__ = ["Field", "Params"]
 
 
+_OF_PYDANTIC = {"model_extra", "model_fields_set"}
 _DEPENDENT = {"options", "derived", "visible_when", "depends_on"}
 
 
@@ -50,6 +52,11 @@ class Params(pydantic.BaseModel):
     def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
         """What depends on one another is judged where it is written."""
         super().__pydantic_init_subclass__(**keywords)
+        if taken := _OF_PYDANTIC & cls.model_fields.keys():
+            raise DefinitionError(
+                f"{cls.__qualname__} has a field {min(taken)!r}, which pydantic keeps for its own: the value could not "
+                f"be read; call the field something else"
+            )
         fields = cls.model_fields.values()
         inside = (depends(kind) for field in fields for kind in models_in(field.annotation))
         cls.__depends__ = any(_DEPENDENT & shown_of(field).keys() for field in fields) or any(inside)

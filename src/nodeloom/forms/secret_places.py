@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints, is_typeddict
 
-from ..model.values import WHOLE
+from ..model.values import WHOLE, kind_of
 from .secret import REFERENCE, Secret
 
 __all__ = ["holds_secret", "marked", "secret_fields", "secrets_in", "with_references", "with_secrets"]
@@ -31,7 +31,7 @@ def with_references(value: Any, found: list[Secret]) -> Any:
     elif isinstance(value, Mapping):
         pairs: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         if list(pairs) != [REFERENCE]:
-            return {key: with_references(item, found) for key, item in pairs.items()}
+            return {key: with_references(pairs[key], found) for key in pairs}
         value = Secret.of(pairs)
         found.append(value)
     elif type(value) in (list, tuple):
@@ -67,8 +67,10 @@ def with_secrets(value: Any, change: Callable[[Secret], Secret]) -> Any:
         return change(value)
     if next(secrets_in(value), None) is None:
         return value
-    if hasattr(value, "model_copy"):
-        return value.model_copy(update={name: with_secrets(item, change) for name, item in _fields(value)})
+    if hasattr(kind_of(value), "model_copy"):
+        return kind_of(value).model_copy(
+            value, update={name: with_secrets(item, change) for name, item in _fields(value)}
+        )
     if dataclasses.is_dataclass(value):
         twin = copy.copy(value)
         for field in dataclasses.fields(value):
@@ -76,18 +78,19 @@ def with_secrets(value: Any, change: Callable[[Secret], Secret]) -> Any:
         return twin
     if isinstance(value, Mapping):
         pairs: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return _like(value, {key: with_secrets(item, change) for key, item in pairs.items()})
+        return _like(value, {key: with_secrets(pairs[key], change) for key in pairs})
     return _like(value, [with_secrets(item, change) for item in cast("list[Any]", value)])
 
 
 def _like(value: Any, parts: Any) -> Any:
     """A container of the same kind."""
-    return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return kind_of(value)(*parts) if hasattr(kind_of(value), "_fields") else kind_of(value)(parts)
 
 
 def _parts(value: Any, given: bool) -> list[Any]:
     if isinstance(value, Mapping):
-        return list(value.values())  # pyright: ignore[reportUnknownArgumentType]
+        pairs: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return [pairs[key] for key in pairs]
     if isinstance(value, list | tuple | set | frozenset):
         return list(cast("list[Any]", value))
     if hasattr(type(value), "model_fields"):  # pyright: ignore[reportUnknownArgumentType]

@@ -23,7 +23,7 @@ def holds_template(value: Any) -> bool:
     if isinstance(value, str):
         return has_template(value)
     if isinstance(value, Mapping):
-        return any(holds_template(item) for item in list[Any](value.values()))  # pyright: ignore[reportUnknownArgumentType]
+        return any(holds_template(value[key]) for key in list[Any](value))  # pyright: ignore[reportUnknownArgumentType]
     return isinstance(value, list | tuple) and any(holds_template(item) for item in cast("list[Any]", value))
 
 

@@ -45,7 +45,7 @@ def validate(
     """
     dependent = depends(model)
     derived = _derived(model) if dependent and not computed else ()
-    given = {name: value for name, value in values.items() if name not in derived}
+    given = {name: values[name] for name in values if name not in derived}
     made: pydantic.BaseModel | None = None
     try:
         made = model.model_validate(given, by_alias=True, by_name=True)

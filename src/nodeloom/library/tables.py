@@ -168,8 +168,8 @@ def _keys(rows: Sequence[Any]) -> list[str]:
 
 def _cells_of(row: Any, names: Sequence[str], where: str) -> list[Any]:
     if isinstance(row, Mapping):
-        mapping = cast("Mapping[str, Any]", row)
-        return [mapping.get(name) for name in names]
+        cells = {**cast("Mapping[str, Any]", row)}  # of a read-only mapping, a column may stand where a method was
+        return [cells.get(name) for name in names]
     if names and len(row) != len(names):
         raise ContentError(f"{where}: it has {len(row)} cells, but there are {len(names)} columns")
     return list(row)

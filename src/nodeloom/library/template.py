@@ -73,7 +73,7 @@ class TemplateRender(Node):
             raise _refused("params.template", "give a template, or the path of one")
         roots = ctx.setting("file_roots")
         name, source = _source(params, roots)
-        values = {key: plain(value, key) for key, value in params.values.items()}
+        values = {key: plain(params.values[key], key) for key in params.values}
         text = _render(_environment(params, roots), source, name, values)
         if len(text) > params.max_characters:
             raise LimitExceeded(f"{name} made more than {params.max_characters:,} characters (max_characters)")
@@ -99,7 +99,7 @@ def plain(value: Any, where: str, depth: int = 0) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         mapping = cast("Mapping[object, Any]", value)
-        return {str(key): plain(item, f"{where}.{key}", depth + 1) for key, item in mapping.items()}
+        return {str(key): plain(mapping[key], f"{where}.{key}", depth + 1) for key in mapping}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(cast("list[Any]", value))]
     message = f"a template takes texts, numbers, lists, mappings and dates, not a {type(value).__name__}"

@@ -108,7 +108,7 @@ def _culprit(value: Any, where: str, depth: int = 0) -> str | None:
         strange = [key for key in mapping if not isinstance(key, str | int | float | bool | None)]
         if strange:
             return f"{where} has a key that is a {type(strange[0]).__name__}"
-        parts = [(f"{where}.{key}", item) for key, item in mapping.items()]
+        parts = [(f"{where}.{key}", mapping[key]) for key in mapping]
     elif isinstance(value, list | tuple):
         parts = [(f"{where}[{index}]", item) for index, item in enumerate(cast("list[Any]", value))]
     else:

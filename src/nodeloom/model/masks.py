@@ -11,6 +11,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from .values import kind_of
+
 __all__ = ["MASKS", "SHORTEST", "Masks"]
 
 SHORTEST: Final = 4
@@ -160,8 +162,8 @@ def _fields(value: Any) -> tuple[str, ...]:
 
 def _with(value: Any, changed: dict[str, Any]) -> Any:
     """A copy of an object with some of its fields changed."""
-    if hasattr(value, "model_copy"):
-        return value.model_copy(update=changed)
+    if hasattr(kind_of(value), "model_copy"):
+        return kind_of(value).model_copy(value, update=changed)
     if isinstance(value, msgspec.Struct):
         return msgspec.structs.replace(value, **changed)
     twin = copy.copy(value)

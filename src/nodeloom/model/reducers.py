@@ -92,7 +92,7 @@ def _messages(value: Iterable[Any], update: Any) -> Any:
 
 
 def _has_id(message: Any) -> bool:
-    return isinstance(message, dict) and cast(dict[str, Any], message).get("id") is not None
+    return isinstance(message, dict) and "id" in message and cast(dict[str, Any], message)["id"] is not None
 
 
 def _add_exactly(one: Any, other: Any) -> Any:

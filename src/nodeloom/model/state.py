@@ -87,11 +87,11 @@ def apply_all(values: Values, updates: Iterable[Values], schema: StateSchema) ->
     else:
         written: Log = {}
         for each in updates:
-            for key, value in schema.select(each).items():
+            for key in (chosen := schema.select(each)):
                 if key in schema.reducers:
-                    written.setdefault(key, []).append(value)
+                    written.setdefault(key, []).append(chosen[key])
                 else:
-                    written[key] = value
+                    written[key] = chosen[key]
         apply_log(values, written, schema)
 
 

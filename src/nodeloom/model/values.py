@@ -26,6 +26,7 @@ __all__ = [
     "freeze",
     "handed",
     "kept",
+    "kind_of",
     "lend",
     "looked_at",
     "merge",
@@ -39,7 +40,9 @@ __all__ = [
 ]
 
 _Plain = dict[str, Any]
-_type: Any = type  # of which a type checker concludes nothing: `type(x) is dict` would make x a dict of unknowns
+kind_of: Any = type
+"""`type`, of which a type checker concludes nothing: `type(x) is dict` would make x a dict of unknowns."""
+
 _get = _Plain.__getitem__
 _set = _Plain.__setitem__
 _has = _Plain.__contains__
@@ -104,7 +107,7 @@ class Shadowing(Values):
     __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
-        if _has(self, name) and name[:2] != "__" and not _called_by_json():
+        if _has(self, name) and name[:2] != "__" and not _called_by_a_codec():
             return self[name]
         return _Plain.__getattribute__(self, name)
 
@@ -191,7 +194,7 @@ def freeze(values: Mapping[str, Any]) -> Values:
     Raises:
         OutputError: a key is no text.
     """
-    if _type(values) is not dict:
+    if kind_of(values) is not dict:
         values = dict(values)
     for key in values:
         if type(key) is not str or key in _METHODS or type(values[key]) in _VIEWS:
@@ -230,7 +233,7 @@ def _snapshot(frozen: Values) -> Values:
     for key, value in _items(frozen):
         if type(key) is not str and not isinstance(key, str):
             raise OutputError(f"the names of inputs and outputs are texts, not {key!r} ({type(key).__name__})")
-        kind = _type(value)
+        kind = kind_of(value)
         if kind in _VIEWS:
             _set(frozen, key, list(value) if kind is Gathered else writable(value))
     if not _METHODS.isdisjoint(frozen):
@@ -240,24 +243,24 @@ def _snapshot(frozen: Values) -> Values:
 
 def handed(values: Mapping[str, Any]) -> Values:
     """Read-only values of a caller's mapping: plain containers are copied, for the caller keeps its own (4.8)."""
-    if _type(values) is dict:
+    if kind_of(values) is dict:
         for key, value in values.items():
-            if _type(value) not in WHOLE or _type(key) is not str or key in _METHODS:
+            if kind_of(value) not in WHOLE or kind_of(key) is not str or key in _METHODS:
                 break
         else:
             return Values(values)
     frozen = freeze(values)
     for key, value in _items(frozen):
-        if _type(value) in _CONTAINERS:
+        if kind_of(value) in _CONTAINERS:
             _set(frozen, key, owned(value))
     return frozen
 
 
 def sealed(value: Any) -> Any:
     """A copy of plain containers in which nothing can be changed: lists are tuples in it, sets are frozen."""
-    kind = _type(value)
+    kind = kind_of(value)
     if kind is dict or kind in _VALUES:
-        own = Values({key: sealed(item) for key, item in value.items()})
+        own = Values({key: sealed(value[key]) for key in value})
         if shadows(own):
             _become(own, "__class__", Shadowing)
         return own
@@ -316,7 +319,7 @@ def sort_from(values: Values, first: int) -> None:
 
 def owned(value: Any) -> Any:
     """A copy of plain containers, all the way down; arrays, models and other objects are shared."""
-    kind = _type(value)
+    kind = kind_of(value)
     return _own(value, kind, {}) if kind in _CONTAINERS else value
 
 
@@ -333,12 +336,12 @@ def _own(value: Any, kind: Any, copied: dict[int, Any]) -> Any:
         own: dict[Any, Any] = {}
         copied[number] = own
         for key, item in value.items():
-            own[key] = _own(item, _type(item), copied) if type(item) in _CONTAINERS else item
+            own[key] = _own(item, kind_of(item), copied) if type(item) in _CONTAINERS else item
     else:
         items: list[Any] = Gathered() if kind is Gathered else []
         if kind is not tuple:
             copied[number] = items
-        items += [_own(item, _type(item), copied) if type(item) in _CONTAINERS else item for item in value]
+        items += [_own(item, kind_of(item), copied) if type(item) in _CONTAINERS else item for item in value]
         copied.setdefault(number, tuple(items) if kind is tuple else items)
     return copied[number]
 
@@ -361,6 +364,7 @@ def _take_all(values: Values) -> None:
     _lent_of(values).clear()
 
 
-def _called_by_json() -> bool:
-    # json's encoder asks a dict subclass for `items()` by name; with a key "items" it would get the key's value.
-    return str(sys._getframe(2).f_globals.get("__name__", "")).startswith("json.")  # pyright: ignore[reportPrivateUsage]
+def _called_by_a_codec() -> bool:
+    # json's encoder and pydantic's validators ask a dict subclass for `items()` by name; with a key "items" they would
+    # get the key's value.
+    return str(sys._getframe(2).f_globals.get("__name__", "")).startswith(("json.", "pydantic."))  # pyright: ignore[reportPrivateUsage]

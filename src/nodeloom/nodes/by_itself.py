@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from ..model.batch import Batch, BatchResult, Slot
 from ..model.values import Values
@@ -13,11 +13,25 @@ from .host import current_host, run_sync
 if TYPE_CHECKING:
     from typing import Unpack
 
-__all__ = ["MapSettings", "RunsByItself"]
+    from .event import Event
+
+__all__ = ["RUN_OPTIONS", "MapSettings", "RunOptions", "RunsByItself"]
 
 
-class MapSettings(TypedDict, total=False):
-    """What a call of `map` may say, as of a `Batch`."""
+class RunOptions(TypedDict, total=False):
+    """What a run may be given besides its inputs."""
+
+    metadata: Mapping[str, Any] | None
+    config: Mapping[str, Any] | None
+    watch: Callable[[Event], None] | None
+
+
+RUN_OPTIONS: Final = RunOptions.__annotations__.keys()
+"""Their words."""
+
+
+class MapSettings(RunOptions, total=False):
+    """What a call of `map` may say: as of a `Batch`, and as of a run."""
 
     as_: str
     parallel: bool
@@ -40,7 +54,8 @@ class RunsByItself:
 
         Args:
             inputs: a mapping, dataclass or model; also what `state` is then.
-            **options: `config` and `runtime`, for nodes spelled `execute`.
+            **options: `metadata` and `config`, as of `Graph.run`; `watch`, which is called with each event; and for
+                nodes spelled `execute`, a `runtime`.
 
         Returns:
             Its outputs.
@@ -91,7 +106,9 @@ class RunsByItself:
         Args:
             items: a list, or whatever else can be iterated, also asynchronously: then an item is taken when there is
                 a free place for it, and not before.
-            **settings: as of a `Batch`; what is not said is as in the node's own batch, where it has one.
+            **settings: as of a `Batch`; what is not said is as in the node's own batch, where it has one. And
+                `metadata` and `config`, as of `Graph.run`, and `watch`, which is called with each event, as of a step
+                with a batch.
 
         Returns:
             A slot for each item, in the order of the items.
@@ -132,7 +149,8 @@ class RunsByItself:
 
 
 async def _streamed(node: RunsByItself, items: Any, settings: MapSettings) -> AsyncIterator[Slot]:
-    at_once = (node.batch or Batch(items=())).mapped(settings).at_once
+    of_batch = {word: value for word, value in settings.items() if word not in RUN_OPTIONS}
+    at_once = (node.batch or Batch(items=())).mapped(of_batch).at_once
     ended: asyncio.Queue[Slot | None] = asyncio.Queue()
     room = asyncio.Semaphore(at_once)
 

@@ -102,7 +102,7 @@ def checked_inputs(declared: Any, given: Mapping[str, Any], name: str) -> Mappin
         from ..forms.validating import validate
 
         model = validate(declared, given, subject=f"graph {name}")
-        return model.model_dump() if model is not None else given
+        return type(model).model_dump(model) if model is not None else given
     rules: dict[str, dict[str, Any]] = {
         key: {"type": rule} if isinstance(rule, str) else dict(rule or {})
         for key, rule in cast("Mapping[str, Any]", declared).items()
@@ -177,7 +177,7 @@ def _validator(
 
         checked = dict(inputs)
         problems: list[Problem] = []
-        for key in inputs.keys() & types.keys():
+        for key in [key for key in inputs if key in types]:
             if key not in adapters:
                 config = pydantic.ConfigDict(arbitrary_types_allowed=True)
                 adapters[key] = _adapter(types[key], config)

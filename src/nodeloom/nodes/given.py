@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ..errors import ParamsError
-from ..model.values import EMPTY, Values
+from ..model.values import EMPTY, Values, kind_of
 
 __all__ = ["as_mapping", "read_only"]
 
@@ -17,8 +17,8 @@ def as_mapping(value: Any) -> Mapping[str, Any]:
         return EMPTY
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value)
-    if hasattr(value, "model_dump"):
-        return {**value.model_dump()}
+    if hasattr(kind_of(value), "model_dump"):
+        return {**kind_of(value).model_dump(value)}
     if hasattr(value, "__dataclass_fields__"):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
     if hasattr(value, "__dict__"):

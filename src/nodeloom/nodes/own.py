@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from ..errors import StepError
-from ..model.values import Values, lend, owned
+from ..model.values import Values, kind_of, lend, owned
 
-__all__ = ["Own", "containers", "own_params", "with_item"]
+__all__ = ["Own", "containers", "own_params", "owned_of", "pairs_of", "with_fields", "with_item"]
 
 
 class Own(msgspec.Struct):
@@ -71,7 +71,7 @@ def with_item(inputs: Values, own: Own | None, declared: Any) -> Mapping[str, An
 
 def containers(params: Any) -> list[str]:
     """The params that a step could change in place: each step gets its own, for a node is a definition (1.1)."""
-    if not hasattr(params, "model_copy"):
+    if not hasattr(kind_of(params), "model_copy"):
         return []
     return [name for name, value in params if type(value) in (list, dict, set)]
 
@@ -81,4 +81,20 @@ def own_params(params: Any) -> Any:
     if type(params) is Values:
         return lend(params)
     held = containers(params)
-    return params.model_copy(update={name: owned(getattr(params, name)) for name in held}) if held else params
+    return with_fields(params, owned_of(params, held)) if held else params
+
+
+def owned_of(params: Any, names: Iterable[str]) -> dict[str, Any]:
+    """A step's own of these params of a model."""
+    values = pairs_of(params)  # an extra of it may have the name of a method, which is what getattr finds
+    return {name: owned(values[name]) for name in names}
+
+
+def with_fields(params: Any, changes: Mapping[str, Any]) -> Any:
+    """A copy of a model with other values in some fields; a field may have the name of a method of models."""
+    return kind_of(params).model_copy(params, update=changes)
+
+
+def pairs_of(params: Any) -> dict[str, Any]:
+    """The params by name, of a mapping or a model: `dict(params)` would ask it for its `keys`, which may be a param."""
+    return {**params} if isinstance(params, Mapping) else dict(iter(params))

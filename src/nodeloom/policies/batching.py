@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..errors import DefinitionError, NotStorable, OutputError
 from ..model.values import EMPTY, Values, freeze, lend
-from ..nodes.own import Own, own_params, with_item
+from ..nodes.own import Own, own_params, pairs_of, with_item
 from .checks import check, count, differing, seconds
 from .fingerprint import fingerprint
 from .on_behalf import context_of_its_own, own_failure, seen_out
@@ -244,7 +244,7 @@ def _group_of(params: Any) -> Any:
     else:
         return params
     try:
-        return fingerprint({"params": dict(params)})
+        return fingerprint({"params": pairs_of(params)})
     except NotStorable:
         return id(params)
 

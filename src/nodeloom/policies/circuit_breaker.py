@@ -113,7 +113,8 @@ class CircuitBreaker(Policy):
                 raise
             finally:
                 admission.reset(before)
-                breaker.leave(let_through.ticket, verdict, tell, ctx)
+                if let_through.inside:
+                    breaker.leave(let_through.ticket, verdict, tell, ctx)
             return result
 
         return handle

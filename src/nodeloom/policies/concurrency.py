@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import StillRunning
-from .admission import still_let_through
+from .admission import still_let_through, wait_in_line
 from .checks import check, count
 from .keys import Key, KeyLike
 from .policy import Handler, Layer, Place, Policy
@@ -73,7 +73,7 @@ def _held(call: Handler, slots_of: Callable[[Context], SlotsLike]) -> Handler:
         slots = slots_of(ctx)
         waits = not slots.try_acquire()
         if waits:
-            await slots.acquire()
+            await wait_in_line(ctx, slots.acquire)
         try:
             if waits:
                 await still_let_through(ctx)

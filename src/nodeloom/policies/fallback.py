@@ -16,6 +16,7 @@ from ..nodes.context import being_cancelled
 from ..nodes.graph import Graph
 from ..nodes.node import Node
 from ..nodes.own import with_item
+from .ages import AnswerAge, answer_age
 from .checks import as_written, check, differing, seconds
 from .keys import Key, KeyLike
 from .policy import Handler, Layer, Place, Policy
@@ -41,8 +42,9 @@ class Fallback(Policy):
 
     Args:
         value: outputs to give: a mapping, or None for none.
-        last_good: give the outputs of the last step that did not fail, when they are at most this many seconds old;
-            else the step fails. They are kept in memory, a copy that nobody can change.
+        last_good: give the newest outputs of a step that did not fail, when they are at most this many seconds old;
+            else the step fails. What an `Idempotency` recalled is as old as the call it came from. They are kept in
+            memory, a copy that nobody can change.
         node: a node to run by itself with this step's inputs, and in a batch the item and its `index` among them; when
             it fails as well, the step fails with its error.
         key: with `last_good`, what keeps answers apart: a text, a template as `"{{ params.host }}"`, or a function
@@ -154,7 +156,7 @@ def _is_outputs(value: Any) -> bool:
 
 
 class _Good(NamedTuple):
-    """An answer, and when it was given, in the loop's time."""
+    """An answer, and when it was made, in the loop's time."""
 
     result: Any
     time: float
@@ -169,11 +171,14 @@ class _LastGood:
         self.limit = limit
         self._answers: OrderedDict[str, _Good] = OrderedDict()
 
-    def keep(self, key: str, result: Any) -> None:
+    def keep(self, key: str, result: Any, age: float) -> None:
+        """Keep an answer that is so many seconds old, unless a newer one is there."""
         now = asyncio.get_running_loop().time()
-        self._answers[key] = _Good(copied(result), now)
-        self._answers.move_to_end(key)
-        while now - next(iter(self._answers.values())).time > self.limit:
+        known = self._answers.get(key)
+        if known is None or known.time <= now - age:
+            self._answers[key] = _Good(copied(result), now - age)
+            self._answers.move_to_end(key)
+        while self._answers and now - next(iter(self._answers.values())).time > self.limit:
             self._answers.popitem(last=False)
 
     def find(self, key: str) -> _Good | None:
@@ -188,6 +193,8 @@ def _remembering(call: Handler, key: Key, limit: float) -> Handler:
 
     async def handle(ctx: Context) -> Any:
         name = key.of(ctx)
+        told = AnswerAge(ctx)
+        before = answer_age.set(told)
         try:
             result = await call(ctx)
         except (Exception, asyncio.CancelledError) as error:
@@ -196,8 +203,10 @@ def _remembering(call: Handler, key: Key, limit: float) -> Handler:
                 raise
             _tell(ctx, error, by="last_good", age=asyncio.get_running_loop().time() - good.time)
             return copied(good.result)
+        finally:
+            answer_age.reset(before)
         if is_result(result):
-            answers.keep(name, result)
+            answers.keep(name, result, told.seconds)
         return result
 
     return handle

@@ -40,7 +40,7 @@ def _ordered(value: Any) -> Any:
         pairs = _items(plain)  # of our own mappings, a key may stand where the method was
         return {key: _ordered(each) for key, each in sorted(pairs, key=_sort_key)}
     if hasattr(kind, "model_fields"):
-        return _ordered(dict(value))
+        return _ordered(dict(iter(value)))  # not by its `keys`, which may be a field
     return value
 
 

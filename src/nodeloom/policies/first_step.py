@@ -22,7 +22,13 @@ __all__ = ["bounded"]
 _COROUTINE: Any = types.CoroutineType
 
 
-def bounded(call: Handler, limit: float, reason: str, overdue: Callable[[Context], Exception]) -> Handler:
+def bounded(
+    call: Handler,
+    limit: float,
+    reason: str,
+    overdue: Callable[[Context], Exception],
+    since: Callable[[Context], float] | None = None,
+) -> Handler:
     """The call, cancelled when it takes longer than `limit` seconds; then it fails with the error of `overdue`.
 
     Once the time is over it does not matter how the call ends: what it returns is dropped, and what it raises is
@@ -32,11 +38,16 @@ def bounded(call: Handler, limit: float, reason: str, overdue: Callable[[Context
     Args:
         call: what is bounded. limit: seconds. overdue: makes the error.
         reason: the message of the CancelledError, for code that catches it to tell why.
+        since: when the time of a call began, where that may have been before the call, in the loop's time.
     """
 
     async def handle(ctx: Context) -> Any:
         loop = asyncio.get_running_loop()
         end = loop.time() + limit
+        if since is not None and (begun := since(ctx)) + limit < end:
+            end = begun + limit
+            if end <= loop.time():
+                raise overdue(ctx)
         work: Any = call(ctx)
         if type(work) is not _COROUTINE:
             work = _awaited(work)

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import NotStorable, PolicyError
+from ..nodes.own import pairs_of
+from .ages import tell_age
 from .checks import check, differing, seconds
 from .fingerprint import fingerprint
 from .keys import Key, KeyLike
@@ -70,6 +72,7 @@ class Idempotency(Policy):
             while True:
                 kept = limits.recall(key)
                 if kept is not None:
+                    tell_age(ctx, kept.age)
                     return copied(kept.result)
                 flight = limits.flights.get(key)
                 if flight is None:
@@ -78,7 +81,9 @@ class Idempotency(Policy):
                 if flight.waits_for(_around.get()):
                     raise _within_itself(ctx, key)
                 if not flight.is_given_up:
-                    return await flight.result()
+                    result = await flight.result()
+                    tell_age(ctx, flight.age)
+                    return result
                 await flight.end()
 
         return handle
@@ -111,6 +116,7 @@ async def _found(limits: Limits, flight: Flight, ttl: float, call: Handler, ctx:
     _around.set(flight)  # this task is the flight's own
     claim = await limits.claim(flight.key)
     if isinstance(claim, Kept):
+        flight.age = claim.age
         return claim.result
     try:
         with ctx.walk:
@@ -134,7 +140,7 @@ def _within_itself(ctx: Context, key: str) -> PolicyError:
 
 
 def _digest(ctx: Context) -> str:
-    values = {"params": None if ctx.params is None else dict(ctx.params), "inputs": ctx.inputs}
+    values = {"params": None if ctx.params is None else pairs_of(ctx.params), "inputs": ctx.inputs}
     if ctx.own is not None and ctx.own.index is not None:
         values["item"] = ctx.item  # the inputs of the items of a batch are its step's
     try:
@@ -151,9 +157,23 @@ class Flight:
 
     Args:
         flights: where it is found under its key, from now until it ends. key: the key.
+
+    Attributes:
+        age: seconds since the result was made, where another process had made it before.
     """
 
-    __slots__ = ("_awaited", "_call", "_error", "_flights", "_result", "_trace", "_waiting", "is_given_up", "key")
+    __slots__ = (
+        "_awaited",
+        "_call",
+        "_error",
+        "_flights",
+        "_result",
+        "_trace",
+        "_waiting",
+        "age",
+        "is_given_up",
+        "key",
+    )
 
     def __init__(self, flights: MutableMapping[str, Any], key: str) -> None:
         flights[key] = self
@@ -164,6 +184,7 @@ class Flight:
         self._result: Any = None
         self._error: BaseException | None = None
         self._trace: TracebackType | None = None
+        self.age = 0.0
         self.is_given_up = False
 
     def begin(self, finding: Coroutine[Any, Any, Any]) -> None:

@@ -12,6 +12,7 @@ from ..expressions.limits import MAX_OUTPUT
 from ..expressions.rendering import as_text
 from ..expressions.shapes import is_map
 from ..expressions.wording import listing, nearest
+from ..nodes.own import pairs_of
 from .checks import SettingsError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def _params(ctx: Context) -> Mapping[str, Any]:
     if is_map(params):
         return params
     # What an expression can do nothing to need not be copied, which costs a model more than the rest of the key.
-    fields: dict[str, Any] = dict(params) if params.model_extra else params.__dict__
+    fields: dict[str, Any] = pairs_of(params) if params.model_extra else params.__dict__
     return fields
 
 

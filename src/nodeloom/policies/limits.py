@@ -151,7 +151,8 @@ class MemoryLimits:
     def recall(self, key: str) -> Kept | None:
         """The key's remembered result."""
         found = self._kept.states.get(key)
-        return found.kept if found is not None and not found.is_idle(self._clock.now()) else None
+        now = self._clock.now()
+        return Kept(found.result, now - found.since) if found is not None and not found.is_idle(now) else None
 
     async def claim(self, key: str) -> Kept | Claim:
         """The key's remembered result, or the right to find it out."""
@@ -159,20 +160,21 @@ class MemoryLimits:
 
     def remember(self, key: str, result: Any, ttl: float) -> None:
         """Remember a result for `ttl` seconds."""
-        self._kept.add(key, Expiring(Kept(result), self._clock.now() + ttl))
+        self._kept.add(key, Expiring(result, self._clock.now(), ttl))
 
     async def close(self) -> None:
         """Nothing is open."""
 
 
 class Expiring:
-    """A result, and when it is forgotten."""
+    """A result, when it was made, and for how many seconds it is remembered."""
 
-    __slots__ = ("_until", "kept")
+    __slots__ = ("_until", "result", "since")
 
-    def __init__(self, kept: Kept, until: float) -> None:
-        self.kept = kept
-        self._until = until
+    def __init__(self, result: Any, since: float, ttl: float) -> None:
+        self.result = result
+        self.since = since
+        self._until = since + ttl
 
     def is_idle(self, now: float) -> bool:
         """Whether it has expired."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .admission import still_let_through
+from .admission import still_let_through, wait_in_line
 from .checks import check, count, differing, number, seconds
 from .keys import Key, KeyLike
 from .loop_clock import LoopClock
@@ -78,7 +78,7 @@ class RateLimit(Policy):
         async def handle(ctx: Context) -> Any:
             bucket = bucket_of(constant if constant is not None else key.of(ctx), limit)
             if not bucket.try_take():
-                await bucket.take()
+                await wait_in_line(ctx, bucket.take)
                 await still_let_through(ctx)
             return await call(ctx)
 

@@ -138,9 +138,11 @@ class Kept(msgspec.Struct, frozen=True):
 
     Attributes:
         result: a mapping, None or a `Route`; whoever hands it out keeps it from being changed.
+        age: seconds since it was made.
     """
 
     result: Any
+    age: float = 0.0
 
 
 class Claim(Protocol):

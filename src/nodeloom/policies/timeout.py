@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import DeadlineExceeded, StepTimeout
+from ..nodes.begun import begun_at
 from .checks import check, seconds
 from .first_step import bounded
 from .policy import Handler, Layer, Place, Policy
@@ -57,7 +58,8 @@ class Timeout(Policy):
 class Deadline(Policy):
     """Cancel a step that takes too long, with all its attempts and the waits for tries, tokens and slots.
 
-    It raises `DeadlineExceeded`, a TimeoutError; only a Fallback stands outside of it.
+    It raises `DeadlineExceeded`, a TimeoutError; only a Fallback stands outside of it. A first step that waits for
+    its node's `on_start` waits within it, too; `on_start` itself goes on, for the steps that come after.
 
     Args:
         seconds: how long the whole step may take.
@@ -77,7 +79,7 @@ class Deadline(Policy):
 
     def around(self, call: Handler, place: Place) -> Handler:
         """The call, within its time."""
-        return bounded(call, self.seconds, "deadline", self._overdue)
+        return bounded(call, self.seconds, "deadline", self._overdue, begun_at)
 
     def _overdue(self, ctx: Context) -> DeadlineExceeded:
         return DeadlineExceeded(f"node {ctx.node_id} was not done within its {self.seconds:g} s (Deadline)")

@@ -87,7 +87,7 @@ def _as_inputs(item: Any) -> Mapping[str, Any] | None:
         return cast("Mapping[str, Any]", item)
     kind = cast("Any", type(item))  # pyright: ignore[reportUnknownArgumentType]
     if hasattr(kind, "model_fields") and hasattr(kind, "model_dump"):
-        return {**item.model_dump()}
+        return {**kind.model_dump(item)}
     if hasattr(kind, "__dataclass_fields__"):
         return {name: getattr(item, name) for name in kind.__dataclass_fields__}
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -143,6 +144,14 @@ class Lifecycle:
             await asyncio.sleep(seconds)
         else:
             await run.rest(asyncio.sleep(seconds), ctx.step)
+
+    async def in_line(self, take: Callable[[], Awaitable[None]], ctx: Context) -> bool:
+        """Let a step wait for a token or a slot; False where its run is paused, and it has none."""
+        run = self._under_way.of(ctx)
+        if run is None:
+            await take()
+            return True
+        return await run.in_line(take)
 
     def parts(self, ctx: Context) -> Parts:
         """The tasks among which a step divides its work, for a pause to know of."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ..executors.local import Bound
@@ -176,6 +176,7 @@ class Pausable:
         self._held = held
         if held:
             still.gate.clear()
+            still.step_aside()
             self._quicken(False)
         else:
             self._quicken(True)
@@ -290,6 +291,14 @@ class Pausable:
         finally:
             del still.idle[task]
 
+    async def in_line(self, take: Callable[[], Awaitable[None]]) -> bool:
+        """Let a step wait for a token or a slot; False where the run is held: then it is to wait for that first."""
+        task = asyncio.current_task()
+        if task is None or not self.has(task):
+            await take()
+            return True
+        return not self._held and await self._still().in_line(task, take)
+
     def look_for_rest(self) -> None:
         """A task has come to rest, or is no more: see whether it was the last one, in this run and in those around."""
         run: Pausable | None = self
@@ -362,7 +371,7 @@ class Pausable:
     def _left_steps(self, way: str, idle: bool) -> Iterator[LeftStep]:
         still = self._still()
         apart = {place_of(step) for step in (*self._run.ready, *self._tasks.values()) if step is not None}
-        apart.update(still.held.values(), () if idle else still.idle.values())
+        apart.update(still.held.values(), () if idle else still.idle_places())
         inner = self._inner_runs()
         for branch in self._run.branches.values():
             step = branch.step

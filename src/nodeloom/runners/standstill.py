@@ -7,6 +7,7 @@ and while it waits for a run inside its step whose own tasks rest.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..model.run import Step
@@ -37,10 +38,11 @@ class Standstill(Generic[R]):
         held: the tasks that wait at the gate, with their steps. idle: those whose steps wait for a time to come.
         inner: the tasks that wait for a run inside their step. parts: by task, those that do parts of its step.
         interrupted: the tasks whose step was cancelled, to be begun anew.
+        lined: the tasks whose step waits for a token or a slot. aside: those of them that are to leave the line.
         waiting: who waits for the standstill.
     """
 
-    __slots__ = ("asked", "gate", "held", "idle", "inner", "interrupted", "parts", "told", "waiting")
+    __slots__ = ("aside", "asked", "gate", "held", "idle", "inner", "interrupted", "lined", "parts", "told", "waiting")
 
     def __init__(self) -> None:
         self.asked = self.told = False
@@ -50,6 +52,8 @@ class Standstill(Generic[R]):
         self.inner: dict[Task, R] = {}
         self.parts: dict[Task, set[Task]] = {}
         self.interrupted: set[Task] = set()
+        self.lined: set[Task] = set()
+        self.aside: set[Task] = set()
         self.waiting: list[asyncio.Future[None]] = []
 
     def rests(self, task: Task) -> bool:
@@ -65,8 +69,38 @@ class Standstill(Generic[R]):
         """Whether that many tasks can be at rest, by the numbers alone."""
         return len(self.held) + len(self.idle) + len(self.inner) + len(self.parts) >= count
 
+    def idle_places(self) -> set[Place]:
+        """The steps that wait for a time to come; one that is done in parts, when none of those executes."""
+        parts = {part for each in self.parts.values() for part in each}
+        places = {place for task, place in self.idle.items() if task not in parts}
+        resting = [each for each in self.parts.values() if all(self.rests(part) for part in each)]
+        return places | {self.idle[part] for each in resting for part in each if part in self.idle}
+
     def is_part(self, task: Task) -> bool:
         return any(task in parts for parts in self.parts.values())
+
+    async def in_line(self, task: Task, take: Callable[[], Awaitable[None]]) -> bool:
+        """Let the step of the current task wait for a token or a slot; False where it left the line for a pause."""
+        before = task.cancelling()
+        self.lined.add(task)
+        try:
+            await take()
+        except asyncio.CancelledError:
+            if task not in self.aside:
+                raise
+            self.aside.discard(task)
+            if task.uncancel() > before:  # by others too, and they win
+                raise
+            return False
+        finally:
+            self.lined.discard(task)
+        return True
+
+    def step_aside(self) -> None:
+        """Have them leave the line who wait for a token or a slot: they have begun nothing."""
+        for task in self.lined - self.aside:
+            self.aside.add(task)
+            task.cancel()
 
     def wake(self) -> None:
         """Tell who waits for the standstill."""

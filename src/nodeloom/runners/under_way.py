@@ -194,7 +194,8 @@ def _differing(known: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """The names of inputs that are not the same."""
     names = {**known, **given}
     missing = object()
-    differing = [name for name in names if not _are_equal(known.get(name, missing), given.get(name, missing))]
+    one, other = {**known}, {**given}  # which have no name in the place of a method
+    differing = [name for name in names if not _are_equal(one.get(name, missing), other.get(name, missing))]
     return ", ".join(differing) or "they"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
-from ..errors import NotStorable, RunFailed, StoreUnavailable
+from ..errors import NotStorable, PolicyError, RunFailed, StoreUnavailable
 from ..model.codec import decode_value, encode_value
 from ..model.edge import Route
+from ..model.masks import MASKS
 from ..model.result import error_info
 from ..model.run import ErrorInfo, RunResult
 from ..model.values import EMPTY
@@ -20,25 +22,35 @@ __all__ = ["RedisClaim", "claim"]
 
 SOONEST, LATEST = 0.005, 0.1
 """Seconds between two looks at whether another process has found a result out: from, growing, to."""
+WITHHELD = "withheld"
+"""What is on the server in the place of a result that holds a secret."""
 log = logging.getLogger("nodeloom.stores.redis")
 
 
-async def claim(client: RedisClient, key: str) -> Kept | RedisClaim:
+Here = Callable[[str, Any, float], None]
+"""Remembers a result in this process, by its key, for so many seconds."""
+
+
+async def claim(client: RedisClient, key: str, here: Here) -> Kept | RedisClaim:
     """A remembered result, or the right to find it out; waits while another process has that right.
 
+    Args:
+        client: the server. key: whose result. here: remembers what must not be on the server.
+
     Raises:
-        RunFailed: it failed there. StoreUnavailable: the server did not answer.
+        RunFailed: it failed there. StoreUnavailable: the server did not answer. PolicyError: it was found out in
+            another process, and holds a secret.
     """
-    mine = RedisClaim(client, key)
+    mine = RedisClaim(client, key, here)
     holder, wait = "", SOONEST
     while True:
         try:
-            answer, value = await mine.ask(holder)
+            answer, value, *left = await mine.ask(holder)
         except asyncio.CancelledError:  # it may have been given to us
             await mine.drop(None)
             raise
         if answer == b"kept":
-            return Kept(_read(value))
+            return _read(value, left[0] / 1000)
         if answer == b"failed":
             raise _failure(value)
         if answer == b"yours":
@@ -52,32 +64,41 @@ class RedisClaim:
     """The right to find out a result, leased until it is kept or dropped.
 
     Args:
-        client: the server. key: whose result.
+        client: the server. key: whose result. here: remembers, in this process, what must not be on the server.
     """
 
-    def __init__(self, client: RedisClient, key: str) -> None:
+    def __init__(self, client: RedisClient, key: str, here: Here) -> None:
         self._client = client
+        self._key = key
+        self._here = here
         self._token = client.token()
         self._result = client.key("result", key)
         self._lease = f"{self._result}:lease"
         self._lease_ms = int(client.lease * 1000)
 
-    async def ask(self, holder: str) -> tuple[bytes, bytes]:
+    async def ask(self, holder: str) -> Any:
         """Ask for it once; `holder` is who was waited for."""
         keys = (self._result, self._lease, self._failed(holder))
-        answer, value = await self._client.run(scripts.CLAIM, keys, (self._token, self._lease_ms, holder))
-        if answer == b"yours":
+        answer = await self._client.run(scripts.CLAIM, keys, (self._token, self._lease_ms, holder))
+        if answer[0] == b"yours":
             self._client.hold(self._token, self._renew)
-        return answer, value
+        return answer
 
     async def keep(self, result: Any, ttl: float) -> None:
         """Remember the result; when the server does not answer, it is logged: what was done is done.
 
+        A result that holds the value of a secret is remembered in this process. The server is told that there is one.
+
         Raises:
             NotStorable: it is no plain data; who waits for it fails with that.
         """
+        written = _written(result)
+        if MASKS.data(written) is not written:  # masked, it would be another result; in clear it is in no store
+            written = [WITHHELD]
+            self._here(self._key, result, ttl)
+            log.warning("a result holds the value of a secret: other processes cannot recall it: %s", self._result)
         try:
-            value = encode_value(_written(result))
+            value = encode_value([ttl, *written])
         except NotStorable as error:
             await self.drop(error)
             raise
@@ -112,12 +133,20 @@ def _written(result: Any) -> list[Any]:
     return ["result", result]
 
 
-def _read(value: bytes) -> Any:
-    kind, *parts = decode_value(value)
+def _read(value: bytes, left: float) -> Kept:
+    """What was written, with so many seconds left of its time."""
+    ttl, kind, *parts = decode_value(value)
+    age = max(ttl - left, 0.0)
+    if kind == WITHHELD:
+        raise PolicyError(
+            "Idempotency: an equal call was made in another process, and its outputs hold the value of a secret, which "
+            "is in no store: they cannot be had here, and the call is not made again. Return no secrets from a node "
+            "with Idempotency, but what was done with them"
+        )
     if kind == "route":
         outputs, sends = parts
-        return Route(outputs, [to if inputs is None else (to, inputs) for to, inputs in sends])
-    return parts[0]
+        return Kept(Route(outputs, [to if inputs is None else (to, inputs) for to, inputs in sends]), age)
+    return Kept(parts[0], age)
 
 
 def _failure(value: bytes) -> RunFailed:

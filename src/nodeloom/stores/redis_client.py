@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from ..errors import NodeloomError, StoreUnavailable
+from ..model.masks import MASKS
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -54,8 +55,12 @@ class RedisClient:
         return int(self.lease * 1_000_000)
 
     def key(self, kind: str, name: str) -> str:
-        """The key of a state on the server; what belongs to one state is told apart behind it."""
-        short = name if len(name) <= LONGEST else hashlib.sha256(name.encode()).hexdigest()
+        """The key of a state on the server; what belongs to one state is told apart behind it.
+
+        A name that is too long, or holds the value of a secret, is there as its digest.
+        """
+        fits = len(name) <= LONGEST and MASKS.text(name) == name
+        short = name if fits else hashlib.sha256(name.encode()).hexdigest()
         return f"{self._prefix}{{{kind}:{short}}}"
 
     def token(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from ..errors import ConcurrencyConflict, PolicyError, RateLimitConflict
 from ..policies.circuit_breaker import refusal
-from ..policies.limits import Declarations
+from ..policies.limits import Declarations, MemoryLimits
 from ..policies.shared import BreakerSettings, Change, Claim, Kept, Rate, Tell, Verdict
 from ..policies.window import SLICES
 from . import redis_scripts as scripts
@@ -35,7 +35,8 @@ class RedisLimits:
 
     When the server cannot be reached, what asks for leave fails with `StoreUnavailable`, which may be retried; what
     only tells of an end is logged. Results are encoded by `model.codec`: plain data, and a `Route` without inputs
-    that are not.
+    that are not. One that holds the value of a secret is remembered in the process that found it out; others are told
+    that it was, and fail.
 
     Args:
         url: as `redis://host:6379/0`, `rediss://` with TLS, or `unix://path`.
@@ -52,6 +53,7 @@ class RedisLimits:
         self._client = RedisClient(url, prefix, lease, timeout)
         self.flights: MutableMapping[str, Any] = {}
         self._declared = Declarations()
+        self._here = MemoryLimits()
         self._buckets: weakref.WeakValueDictionary[str, RedisBucket] = weakref.WeakValueDictionary()
         self._breakers: weakref.WeakValueDictionary[str, RedisBreaker] = weakref.WeakValueDictionary()
         self._slots: weakref.WeakValueDictionary[str, RedisSlots] = weakref.WeakValueDictionary()
@@ -89,16 +91,17 @@ class RedisLimits:
         return slots
 
     def recall(self, key: str) -> Kept | None:
-        """Nothing is known without asking the server."""
-        return None
+        """What is known without asking the server: results that hold a secret, and were found out in this process."""
+        return self._here.recall(key)
 
     async def claim(self, key: str) -> Kept | Claim:
         """The key's remembered result, or the right to find it out; waits while another process has that right.
 
         Raises:
-            RunFailed: it failed in the other process, with what failed there as its result's error.
+            RunFailed: it failed in the other process, with what failed there as its result's error. PolicyError: it
+                holds a secret, and was found out in another process.
         """
-        return await claim(self._client, key)
+        return await claim(self._client, key, self._here.remember)
 
     async def close(self) -> None:
         """Finish what was begun, and disconnect."""

@@ -227,7 +227,7 @@ return 1
 
 CLAIM = """
 local kept = redis.call('GET', KEYS[1])
-if kept then return {'kept', kept} end
+if kept then return {'kept', kept, redis.call('PTTL', KEYS[1])} end
 local holder = redis.call('GET', KEYS[2])
 if ARGV[3] ~= '' and holder ~= ARGV[3] then
   local failure = redis.call('GET', KEYS[3])
@@ -237,7 +237,10 @@ if holder then return {'held', holder} end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return {'yours', ''}
 """
-"""result, lease, failure of who was waited for; token, lease in ms, who was waited for or ''."""
+"""result, lease, failure of who was waited for; token, lease in ms, who was waited for or ''.
+
+What is kept comes with the ms until it is forgotten.
+"""
 
 KEEP = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from ...errors import NodeloomError, Problem
 from ...forms.secret_places import secret_fields, secrets_in
+from ...model.values import kind_of
 from ..node import RESERVED, Node
 from ..registry import Registry
 from .catalogue import loaded_type
@@ -89,7 +90,9 @@ def _dumped(node: Node, error: NotPlain) -> dict[str, Any]:
     if node.params_model is None or node.params is None:
         raise error
     try:
-        params = cast("dict[str, Any]", plain(node.params.model_dump(mode="json", exclude_unset=True)))
+        params = cast(
+            "dict[str, Any]", plain(kind_of(node.params).model_dump(node.params, mode="json", exclude_unset=True))
+        )
         again = type(node)(params, id=node.id)
     except (PydanticSerializationError, NodeloomError, NotPlain, ValueError):
         raise error from None

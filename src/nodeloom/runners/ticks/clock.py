@@ -54,6 +54,7 @@ class Clock:
         on_failure: `"continue"` goes on when a tick fails; `"stop"` stops the clock.
         grace: seconds that ticks have to end when the clock does.
         stall: seconds after which a loop that does not answer counts as blocked.
+        safe_within: seconds that a node's `safe_state` has; then it counts as failed, and an async one is cancelled.
         metadata: what `ctx.metadata` is. config: what nodes spelled `execute` are given.
         watch: is called with each `ClockEvent`, on the loop.
 
@@ -85,11 +86,13 @@ class Clock:
         on_failure: Literal["continue", "stop"] = "continue",
         grace: float = 5.0,
         stall: float = 0.1,
+        safe_within: float = 5.0,
         metadata: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
         watch: Callable[[ClockEvent], Any] | None = None,
     ) -> None:
-        for word, seconds in {"spin": spin, "grace": grace, "stall": stall, **(phases or {})}.items():
+        bounds = {"spin": spin, "grace": grace, "stall": stall, "safe_within": safe_within}
+        for word, seconds in {**bounds, **(phases or {})}.items():
             check_seconds(word, seconds)
         if on_failure not in ("continue", "stop"):
             raise DefinitionError(f"on_failure is 'continue' or 'stop', not {on_failure!r}")
@@ -98,7 +101,7 @@ class Clock:
         self.name = name or self.graph.name
         self._wiring = wiring_of(self.graph, phases or {})
         stops = on_failure == "stop"
-        known = (read_only(metadata), read_only(config))
+        known = (safe_within, read_only(metadata), read_only(config))
         self._settings = ClockSettings(self.name, dict(phases or {}), spin, realtime, stops, grace, stall, *known)
         self._engine = engine
         self._observers = ClockObservers(watch)

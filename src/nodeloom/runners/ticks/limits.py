@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from .agenda import Agenda, Work
-from .ticker import Tick, Ticker
+from .ticker import Calming, Tick, Ticker
 
 __all__ = ["Limits"]
 
@@ -40,8 +40,8 @@ class Around(Protocol):
         """Call its `on_stop` and `on_start`, then let it tick again."""
         ...
 
-    def to_safe_state(self, ticker: Ticker, reason: str) -> None:
-        """Call its `safe_state`, for this reason."""
+    def to_safe_state(self, calming: Calming) -> None:
+        """Call a node's `safe_state`."""
         ...
 
     def place_of(self, tick: Tick) -> str:
@@ -140,8 +140,8 @@ class Limits:
         elif ticker.on_miss == "safe_state":
             if is_safe or ticker.calming:
                 return warn
-            ticker.calming = True
-            return partial(_after, warn, partial(self._around.to_safe_state, ticker, reason))
+            ticker.calming = Calming(ticker, reason)
+            return partial(_after, warn, partial(self._around.to_safe_state, ticker.calming))
         elif ticker.on_miss == "restart":
             return self._restart(ticker, reason, now, warn)
         elif ticker.on_miss == "stop":

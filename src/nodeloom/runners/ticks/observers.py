@@ -9,10 +9,15 @@ from typing import Any
 
 import msgspec
 
+from ...model.masks import MASKS
 from ...model.values import Values
+from ...nodes.context import Live
+from ...nodes.event import Event, EventType
+from ...nodes.live import Attempted
 from ..observers import Observers
+from .ticker import Tick
 
-__all__ = ["ClockEvent", "ClockObservers"]
+__all__ = ["ClockEvent", "ClockObservers", "WatchedLive"]
 
 log = logging.getLogger("nodeloom.clock")
 
@@ -21,15 +26,36 @@ class ClockEvent(msgspec.Struct, frozen=True):
     """One thing that happened to a clock.
 
     Attributes:
-        type: `failed`, `missed`, `expired`, `blocked`, `safe_state`, `safe_state_failed`, `restarted`, or `stopped`.
+        type: `failed`, `missed`, `expired`, `blocked`, `safe_state`, `safe_state_failed`, `restarted`, `stopped`; and
+            `chunk` and `progress`, as of a run.
         node: the node it is about; empty where it is about none. time: seconds since the epoch.
-        data: what belongs to it, as a `reason`.
+        data: what belongs to it, as a `reason`; a `chunk`, or `done`, `total` and `message`, with the `attempt`.
     """
 
     type: str
     node: str
     time: float
     data: dict[str, Any]
+
+
+class WatchedLive(Live):
+    """A run of one step of a tick, of which the clock's watcher is told what it streams, and how far it is."""
+
+    __slots__ = ("_tell", "_tick")
+
+    def tell_by(self, tell: Callable[[str, str, dict[str, Any]], None], tick: Tick) -> None:
+        """Tell by this; of a tick that was given up, nothing more."""
+        self._tell, self._tick = tell, tick
+        self.watch = _nobody
+
+    def emit(self, type: EventType, ctx: Attempted | None = None, **data: Any) -> None:
+        """Tell the watcher, from any thread; of all that happens in a run, chunks and progress alone."""
+        if ctx is not None and type in ("chunk", "progress") and not self._tick.given_up:
+            self._tell(type, ctx.node_id, MASKS.data({**data, "attempt": ctx.attempt}))
+
+
+def _nobody(event: Event) -> None:
+    """In the place of a run's watcher: that there is one is asked for, and it is told by other ways."""
 
 
 class ClockObservers:

@@ -88,7 +88,7 @@ class Pulse:
         tick = None if task is None else self._ticks.get(task)
         task_name = "code" if task is None else f"task {task.get_name()}"
         who = task_name if tick is None else f"node {tick.ticker.id}"
-        where = _line_of(self._thread)
+        where = line_of(self._thread)
         log.warning("%s has blocked the event loop for %.2f s, at %s", who, seconds, where)
         self._blocked(tick, where)
 
@@ -111,7 +111,7 @@ def _frame_of(thread: int) -> FrameType | None:
     return sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]
 
 
-def _line_of(thread: int) -> str:
+def line_of(thread: int) -> str:
     """The line of an author's that a thread is at."""
     innermost = frame = _frame_of(thread)
     while frame is not None and not _is_authors(frame.f_code.co_filename):

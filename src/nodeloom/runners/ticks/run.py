@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,9 +18,10 @@ from ...nodes.node import Node
 from ...resources.held import to_the_end
 from ..left import Left, LeftStep
 from .binding import ClockServices, Memories
+from .calming import SafeStates
 from .checks import Wiring
 from .observers import ClockObservers
-from .ticker import Tick, Ticker
+from .ticker import Calming, Tick, Ticker
 from .ticking import ClockSettings, Ticking, settle
 
 __all__ = ["ClockRun"]
@@ -71,6 +72,7 @@ class ClockRun(Ticking):
         self._threads = asyncio.Event()
         self._hurry = asyncio.Event()
         self._grace = settings.grace
+        self._safe_states = SafeStates(settings.safe_within, self)
 
     # --- its life
 
@@ -147,7 +149,9 @@ class ClockRun(Ticking):
             ticks = [tick for ticker in self.tickers.values() if (tick := self._leave(ticker, now)) is not None]
             for ticker in self.tickers.values():
                 ticker.close(now)
-            self.left = tuple(self._left_of(tick) for tick in dict.fromkeys([*self.stuck, *ticks]))
+            left = {tick.run_id: tick.ticker.id for tick in (*self.stuck, *ticks)}
+            left.update({f"{self.name}:{each.ticker.id}:safe_state": each.ticker.id for each in self._calming()})
+            self.left = tuple(self._left_of(run_id, node_id) for run_id, node_id in left.items())
             self.ended = now
         await asyncio.sleep(0)  # a task that is cancelled before it begins is never begun, and would not end its tick
         tasks = [*self.tasks, *self._others]
@@ -161,10 +165,11 @@ class ClockRun(Ticking):
                 await self._threads_gone()
         await asyncio.sleep(0)  # what threads gave last is told before
         await self.observers.close(OBSERVING)
-        self.driver.leave({tick.thread: tick.ticker.id for tick in self.stuck if tick.thread is not None})
+        stuck: list[Tick | Calming] = [*self.stuck, *self._calming()]
+        self.driver.leave({each.thread: each.ticker.id for each in stuck if each.thread is not None})
 
     async def _threads_gone(self) -> None:
-        while self.driver.alive > len(self.stuck):
+        while self.driver.alive > len(self.stuck) + sum(each.thread is not None for each in self._calming()):
             self._threads.clear()
             await self._threads.wait()
 
@@ -172,8 +177,12 @@ class ClockRun(Ticking):
         """A thread has ended, or what one was stuck in."""
         self.on_loop(self._threads.set)
 
-    def _left_of(self, tick: Tick) -> Left:
-        return Left(tick.run_id, self.settings.name, (LeftStep(tick.ticker.id, tick.run_id),))
+    def _left_of(self, run_id: str, node_id: str) -> Left:
+        return Left(run_id, self.settings.name, (LeftStep(node_id, run_id),))
+
+    def _calming(self) -> list[Calming]:
+        """The calls of `safe_state` that run."""
+        return [ticker.calming for ticker in self.tickers.values() if ticker.calming is not None]
 
     def broken(self, error: BaseException) -> None:
         """A clock thread has failed, which must not be."""
@@ -249,12 +258,14 @@ class ClockRun(Ticking):
 
     def restart(self, ticker: Ticker) -> None:
         """Call a node's `on_stop` and `on_start`, then let it tick again."""
-        self.on_loop(partial(self._spawn, partial(self._restarted, ticker)))
+        self.on_loop(partial(self.spawn, partial(self._restarted, ticker)))
 
-    def _spawn(self, work: Callable[[], Any]) -> None:
+    def spawn(self, work: Callable[[], Any]) -> asyncio.Task[Any]:
+        """Do something on the loop beside the ticks; called on it."""
         task = self.loop.create_task(work())
         self._others.add(task)
         task.add_done_callback(self._others.discard)
+        return task
 
     async def _restarted(self, ticker: Ticker) -> None:
         context = self._context(ticker.index)
@@ -274,48 +285,13 @@ class ClockRun(Ticking):
         self.tell("restarted", ticker.id, {"restarts": ticker.figures.restarts})
         self.driver.wake()
 
-    def to_safe_state(self, ticker: Ticker, reason: str) -> None:
-        """Call a node's `safe_state`, for this reason."""
-        self.off_the_loop(partial(self._to_safe_state, ticker, reason))
+    def to_safe_state(self, calming: Calming) -> None:
+        """Call a node's `safe_state`."""
+        self.off_the_loop(partial(self._safe_states.call, calming))
 
-    def _to_safe_state(self, ticker: Ticker, reason: str) -> None:
-        try:
-            answer = ticker.node.safe_state()
-        except Exception as error:
-            self._is_unsafe(ticker, error)
-            return
-        if answer is None:
-            self._is_safe(ticker, reason)
-        else:
-            self.on_loop(partial(self._spawn, partial(self._calmed, ticker, reason, answer)))
-
-    async def _calmed(self, ticker: Ticker, reason: str, answer: Awaitable[None]) -> None:
-        """Wait for a `safe_state` that is async."""
-        try:
-            await answer
-        except Exception as error:
-            self._is_unsafe(ticker, error)
-        else:
-            self._is_safe(ticker, reason)
-
-    def _is_safe(self, ticker: Ticker, reason: str) -> None:
-        """A node's `safe_state` is done: it is safe, unless a tick was done in time meanwhile."""
-        with self.agenda.lock:
-            ticker.calming, ticker.unsafe = False, ""
-            if ticker.figures.health != "healthy":
-                ticker.figures.feel("safe_state", reason)
-        self.tell("safe_state", ticker.id, {"reason": reason})
-
-    def _is_unsafe(self, ticker: Ticker, error: Exception) -> None:
-        """A node's `safe_state` has failed: it is tried again when a limit is missed next."""
-        what = f"{type(error).__name__}: {error}"
-        with self.agenda.lock:
-            ticker.calming = False
-            known, ticker.unsafe = ticker.unsafe, what
-            ticker.figures.feel("failing", f"safe_state failed: {what}")
-        self.tell("safe_state_failed", ticker.id, {"error": what})
-        if what != known:
-            log.error("safe_state of node %s failed: %s", ticker.id, what, exc_info=error)
+    def thread_is_stuck(self) -> None:
+        """A thread is in a `safe_state` whose time is over; with the lock held."""
+        self.driver.one_more()
 
     @property
     def ran(self) -> float:

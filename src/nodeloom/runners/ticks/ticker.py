@@ -72,6 +72,28 @@ class Tick:
         self.walk.stop()
 
 
+class Calming:
+    """One call of a node's `safe_state`.
+
+    Args:
+        ticker: the node. reason: why it is called.
+
+    Attributes:
+        alarm: when its time is over. late: it is.
+        thread, task: what it is at: a thread, or a task of the loop; None where that is not so.
+    """
+
+    __slots__ = ("alarm", "late", "reason", "task", "thread", "ticker")
+
+    def __init__(self, ticker: Ticker, reason: str) -> None:
+        self.ticker = ticker
+        self.reason = reason
+        self.alarm: Alarm | None = None
+        self.thread: int | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.late = False
+
+
 class Ticker:
     """One ticking node of a clock that runs. What changes of it changes under the clock's lock.
 
@@ -86,7 +108,7 @@ class Ticker:
         deadline, watchdog, on_miss: its limits, which may change.
         paused_at: since when it is paused. held: it does not tick, for it is restarted.
         told: the failure that was logged last. tardy: a miss of its deadline was logged, and no tick is in time since.
-        calming, unsafe: its `safe_state` runs; how that failed last.
+        calming, unsafe: the call of its `safe_state` that runs; how one failed last.
         restarts: when it was restarted lately.
         ending: who waits until no tick of it runs.
     """
@@ -121,7 +143,8 @@ class Ticker:
         self.paused_at: float | None = None
         self.held = False
         self.told: str | None = None
-        self.tardy = self.calming = False
+        self.tardy = False
+        self.calming: Calming | None = None
         self.unsafe = ""
         self.restarts: deque[float] = deque()
         self.ending: list[asyncio.Future[None]] = []
@@ -139,8 +162,10 @@ class Ticker:
 
     @property
     def is_done(self) -> bool:
-        """No tick runs, and none is owed."""
-        return self.tick is None and (self.stands_still or self.schedule.next == math.inf)
+        """No tick runs, and none is owed; nor does its `safe_state`, unless its time is over."""
+        if self.tick is not None or (self.calming is not None and not self.calming.late):
+            return False
+        return self.stands_still or self.schedule.next == math.inf
 
     @property
     def stands_still(self) -> bool:

@@ -28,10 +28,10 @@ from .figures import with_errors
 from .following import Follow, Following, drive
 from .leaders import Leaders
 from .limits import FIRST, Limits
-from .observers import ClockEvent, ClockObservers
+from .observers import ClockEvent, ClockObservers, WatchedLive
 from .pulse import Pulse, place_of
 from .reading import Given
-from .ticker import Tick, Ticker
+from .ticker import Calming, Tick, Ticker
 from .virtual import OnVirtualLoop, is_virtual
 
 __all__ = ["ClockSettings", "Ticking", "settle"]
@@ -49,6 +49,7 @@ class ClockSettings(msgspec.Struct, frozen=True):
     stop_on_failure: bool
     grace: float
     stall: float
+    safe_within: float
     metadata: Mapping[str, Any] = EMPTY
     config: Mapping[str, Any] = EMPTY
 
@@ -144,8 +145,8 @@ class Ticking:
         """Call a node's `on_stop` and `on_start`, then let it tick again."""
         raise NotImplementedError
 
-    def to_safe_state(self, ticker: Ticker, reason: str) -> None:
-        """Call a node's `safe_state`, for this reason."""
+    def to_safe_state(self, calming: Calming) -> None:
+        """Call a node's `safe_state`."""
         raise NotImplementedError
 
     def thread_ended(self) -> None:
@@ -276,12 +277,14 @@ class Ticking:
 
     def live(self, run: Run, tick: Tick) -> Live:
         """A run of one step of a tick, with what is alive about it."""
-        live = self.live_of(run)
+        live = self.live_of(run, Live if self.observers.watch is None else WatchedLive)
+        if isinstance(live, WatchedLive):
+            live.tell_by(self.tell, tick)
         live.on_read = partial(self._read, tick.ticker)
         return live
 
-    def live_of(self, run: Run) -> Live:
-        live = Live(self.graph, self.graph.plan, run, self.engine)
+    def live_of(self, run: Run, kind: type[Live] = Live) -> Live:
+        live = kind(self.graph, self.graph.plan, run, self.engine)
         live.home, live.loop, live.thread = self, self.loop, self.thread
         live.metadata, live.config = self.settings.metadata, self.settings.config
         return live
