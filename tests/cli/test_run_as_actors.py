@@ -3,14 +3,17 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import tempfile
 
 import pytest
 
+from nodeloom.cli.living.keeping import tell_lost
 from nodeloom.cli.living.lines import Lines
 from nodeloom.cli.living.messages import BadLine, Told, message_of
+from nodeloom.model.masks import MASKS
 
 from .conftest import COMMAND, environment
 from .test_signals import finish, wait_for
@@ -129,7 +132,8 @@ def test_strict_ends_at_the_first_bad_line(command):
     said = command("run", "flow:flow", "--as", "actor", "--strict", stdin='{"n": 1}\nnonsense\n{"n": 2}\n')
     assert said.code == 2
     assert [line["outputs"]["text"] for line in said.lines] == ["n is 2"]
-    assert json.loads(said.err.splitlines()[-2]) == {"n": 2}
+    assert "1 message left, and not kept" in said.err
+    assert '1 line of standard input, read and not sent\n  {"n": 2}\n' in said.err
 
 
 def test_a_message_that_fails_is_a_dead_letter_and_the_exit_code_says_so(command):
@@ -315,6 +319,44 @@ def test_what_is_left_when_the_reader_leaves_is_kept_and_can_be_sent_again(start
 
 def test_what_is_left_when_the_reader_leaves_is_told_where_no_file_is_named(started, project):
     process = started("run", "flow:slow", "--as", "actor", "--quiet", stdin=subprocess.PIPE)
+    leave_after_the_first(process, project)
+    told = process.stderr.read().decode()
+    assert "nodeloom: 18 messages left, and not kept: --left FILE keeps what is left, to be sent again\n" in told
+    assert "and 15 more" in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_nobody_keeps_at_a_signal_is_told_in_a_few_lines(started, project, number):
+    """9.5: nothing is lost silently, and a terminal is not flooded."""
+    process = started("run", "flow:gated", "--as", "actor", "--grace", "0", "--json", stdin=subprocess.PIPE)
+    process.stdin.write(lines(*({"n": n, "filler": "x" * 500} for n in range(110))).encode())
+    process.stdin.flush()
+    wait_for(project / "began")
+    process.send_signal(number)
+    _, out, err = finish(process)
+    assert "110 messages left, and not kept: --left FILE keeps what is left, to be sent again" in err
+    assert re.search(r"\n  4 at gate; 1 on the way in; 105 lines of standard input, read and not sent\n", err), err
+    assert '\n  {"node": "gate", "inputs": {"n": 0, "filler": "xxx' in err
+    assert "\n  and 107 more\n" in err
+    assert "was left at" not in err
+    assert len(err) < 1_500
+    assert json.loads(out.splitlines()[-1])["left"] == 110
+
+
+def test_what_is_told_of_what_nobody_keeps_shows_no_secret(capsys):
+    MASKS.remember("key", "k-1234567890")
+    long = json.dumps({"filler": "x" * 100, "token": "k-1234567890"}).encode()
+    tell_lost([{"node": "a", "inputs": {"token": "k-1234567890"}}, long, b"y" * 20_000], "m.jsonl")
+    said = capsys.readouterr().err
+    assert "k-1" not in said
+    assert '{"node": "a", "inputs": {"token": "[secret key]"}}' in said
+    assert "3 messages left" in said
+    assert "1 at a; 2 lines of m.jsonl, read and not sent" in said
+    assert "a line of 20,000 bytes" in said
+
+
+def test_what_cannot_be_kept_where_it_was_to_be_is_told_whole(started, project):
+    process = started("run", "flow:slow", "--as", "actor", "--left", "no/left.jsonl", stdin=subprocess.PIPE)
     leave_after_the_first(process, project)
     told = [json.loads(line) for line in process.stderr.read().decode().splitlines() if line.startswith("{")]
     assert sorted(line.get("inputs", line)["n"] for line in told) == list(range(2, 20))

@@ -75,7 +75,7 @@ class RunOptions:
     strict: Annotated[bool, Parameter(help="Actors: stop at the first line that is no message.")] = False
     left: Annotated[
         Path | None,
-        Parameter(metavar="FILE", help="Actors: where to add what was left undone; standard error by default."),
+        Parameter(metavar="FILE", help="Actors: where to add what was left undone; by default, it is told what was."),
     ] = None
     dead: Annotated[
         Path | None,

@@ -25,7 +25,7 @@ class Intake:
 
     Attributes:
         sent: how many messages were taken in. bad: how many lines were none, or were refused.
-        over: everything was read, and sent.
+        over: everything was read, and sent. name: of what is read.
     """
 
     def __init__(self, system: ActorSystem, descriptor: int, name: str, *, strict: bool) -> None:
@@ -33,7 +33,7 @@ class Intake:
         self.over = False
         self._system = system
         self._lines = Lines(descriptor)
-        self._name = name
+        self.name = name
         self._strict = strict
         self._closed = False
         self._unread: list[bytes] = []
@@ -44,7 +44,7 @@ class Intake:
     @property
     def place(self) -> str:
         """How far it has read."""
-        return f"line {self._lines.number:,} of {self._name}"
+        return f"line {self._lines.number:,} of {self.name}"
 
     async def run(self) -> None:
         """Send one line after the other; a bad one is told of, and stops nobody."""
