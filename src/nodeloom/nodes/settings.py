@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args
 
 from ..errors import DefinitionError
 from ..model.batch import Batch
@@ -12,7 +12,7 @@ from ..model.edge import Quorum
 from ..model.mailbox import Mailbox
 from .host import policies
 
-__all__ = ["LATER", "PARAM_NAMES", "RESERVED", "TICKING", "setting"]
+__all__ = ["LATER", "PARAM_NAMES", "READINGS", "RESERVED", "TICKING", "Reading", "setting"]
 
 PARAM_NAMES = ("inputs", "state", "outputs", "run", "error")
 """What templates in the params of a node may name (semantics 12.1)."""
@@ -20,6 +20,9 @@ PARAM_NAMES = ("inputs", "state", "outputs", "run", "error")
 TICKING = ("rate", "order", "deadline", "watchdog", "on_miss", "on_overrun")
 RESERVED = ("id", "join", "routing", "isolation", "memory", "pool", "policies", "batch", "mailbox", *TICKING)
 LATER = {"queue": "brokers"}
+Reading = Literal["latest", "queue", "sample"]
+"""How a ticking node reads what comes along an edge, as its metadata says."""
+READINGS: tuple[str, ...] = get_args(Reading)
 ON_MISS = ("warn", "skip", "safe_state", "restart", "stop")
 ON_OVERRUN = ("skip", "catch_up", "coalesce")
 
