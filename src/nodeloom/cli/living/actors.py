@@ -26,6 +26,7 @@ from ...runners.actors.system import ActorSystem
 from ...runners.signals import Signals, end_in_time
 from ..options import RunOptions
 from ..output import as_line, write_line
+from ..refusals import final_nodes
 from ..report import FAILED, WRONG, UsageError, fail
 from ..tally import seconds_text
 from ..top.display import Moving
@@ -62,8 +63,7 @@ def _observed(graph: Graph, named: list[str] | None) -> list[str]:
             raise UsageError(f"--outputs {name}: {graph.name} has no such node{nearest(name, graph.nodes)}")
     if named:
         return list(dict.fromkeys(named))
-    followed = {edge.source for edge in graph.edges if edge.kind != "error"}
-    final = [name for name in graph.nodes if name not in followed]
+    final = final_nodes(graph)
     if not final:
         known = ", ".join(graph.nodes)
         raise UsageError(f"something follows on every node of {graph.name}: say with --outputs whose go out ({known})")

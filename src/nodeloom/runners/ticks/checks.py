@@ -92,10 +92,15 @@ class Wiring:
     def _judge(self, node: Node) -> None:
         if node.id not in self._led_by:
             what = "has no rate, and no ticking node leads to it, so it would never run: give it a rate, or an edge"
-            self.problems.append(Problem("never_runs", what, node=node.id))
+            self._blame("never_runs", what, node)
         elif node.on_miss == "safe_state" and not can_be_safe(node):
             what = 'has on_miss="safe_state" and no such hook: write `def safe_state(self): ...`'
-            self.problems.append(Problem("safe_state", what, node=node.id))
+            self._blame("safe_state", what, node)
+
+    def _blame(self, code: str, what: str, node: Node) -> None:
+        place = self._graph.plan.by_id[node.id]
+        line = self._graph.declaration.nodes[place].line
+        self.problems.append(Problem(code, what, node=node.id, line=line))
 
 
 def can_be_safe(node: Node) -> bool:
