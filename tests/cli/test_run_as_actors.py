@@ -174,6 +174,15 @@ def test_dead_letters_are_kept_and_can_be_sent_again(command, project):
     assert (again.code, [each["outputs"] for each in again.lines]) == (0, [{"text": "n is 26"}])
 
 
+def test_a_document_says_what_an_actor_does_after_a_failure(command, project):
+    """9.4"""
+    nodes = {"double": {"type": "flow.double", "supervision": "stop"}}
+    (project / "stops.json").write_text(json.dumps({"nodeloom": 1, "nodes": nodes}), encoding="utf-8")
+    said = command("run", "stops.json", "--as", "actor", stdin=lines({"n": 1}, {"n": 13}, {"n": 2}))
+    assert [line["outputs"] for line in said.lines] == [{"n": 2}]
+    assert "actor double has stopped: " in said.err
+
+
 def test_dead_letters_are_kept_at_a_signal_too(started, project):
     process = started("run", "flow:flow", "--as", "actor", "--dead", "dead.jsonl", stdin=subprocess.PIPE)
     process.stdin.write(lines({"n": 13}, {"n": 1}).encode())

@@ -201,9 +201,9 @@ class Graph:
         """The nodes of this graph as actors, each with a mailbox: `async with graph.actors() as system: ...`.
 
         Args:
-            **options: `mailbox`, of actors whose nodes do not say; `supervision`, of all or by node id; `kept`, how
-                many dead letters are; `grace`, seconds that what is under way has at the end; `metadata`, `config`,
-                `watch`, as of a run.
+            **options: `mailbox`, of actors whose nodes do not say; `supervision`, of all or by node id, whatever these
+                say; `kept`, how many dead letters are; `grace`, seconds that what is under way has at the end;
+                `metadata`, `config`, `watch`, as of a run.
 
         Returns:
             The system, to `tell`, `ask`, `pause`, `drain`, `stop` and look at; see `ActorSystem`.

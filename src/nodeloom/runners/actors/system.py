@@ -70,7 +70,8 @@ class ActorSystem(Reading):
     Args:
         graph: the graph. services: the engine's.
         mailbox: of actors whose nodes do not say; 1,000 messages, then senders wait, by default.
-        supervision: what actors do after a message that failed for good: for all, or by node id.
+        supervision: what actors do after a message that failed for good, whatever their nodes say: for all, or by
+            node id.
         kept: how many dead letters are kept. grace: seconds that leaving `async with` gives what is under way.
         **given: `metadata` and `config`, which `ctx.metadata` and `ctx.config` are; `watch`, which is told each event.
 
