@@ -152,3 +152,10 @@ def test_the_schema_refuses_what_checking_refuses(change: dict[str, Any], code: 
 def test_the_schema_names_every_key() -> None:
     assert set(SCHEMA["properties"]) == set(TOP_KEYS)
     assert document_schema() is not document_schema()
+
+
+@pytest.mark.parametrize("where", ["thread", "inline", "process"])
+def test_the_schema_knows_everywhere_that_work_may_run(where: str) -> None:
+    document = {"nodeloom": 1, "nodes": {"a": {"type": "text.shout", "isolation": where}}}
+    assert accepts(SCHEMA, document)
+    assert check_document(document, REGISTRY) == []

@@ -86,7 +86,7 @@ def _node() -> dict[str, Any]:
                 ]
             },
             "routing": {"enum": ["all", "first"]},
-            "isolation": {"enum": ["thread", "inline"]},
+            "isolation": {"enum": ["thread", "inline", "process"]},
             "memory": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]},
             "pool": {"type": "string", "minLength": 1},
             "mailbox": _mailbox(),
