@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from typing import Any, Final, TextIO
@@ -21,7 +21,6 @@ from ...model.values import Values
 from ...nodes.event import Event
 from ...nodes.graph import Graph
 from ...runners.actors.dead_letters import DeadLetters
-from ...runners.actors.delivery import LeftMessage
 from ...runners.actors.system import ActorSystem
 from ...runners.signals import Signals, end_in_time
 from ..options import RunOptions
@@ -167,7 +166,7 @@ class ActorCommand:
 
     def _ended(self, system: ActorSystem, intake: Intake, signals: Signals, seconds: float) -> int:
         """Keep what was left, say how it went; gives the exit code, which an output that broke has of its own."""
-        left: list[Line] = [*_lines_of(system.left), *intake.left()]
+        left: list[Line] = [*map(left_line, system.left), *intake.left()]
         if left and self._options.left is not None:
             keep("left", self._options.left, left)
         elif left:
@@ -203,12 +202,6 @@ async def _drained(feeding: asyncio.Task[None], system: ActorSystem) -> None:
     await asyncio.wait({feeding})
     if feeding.exception() is None:
         await system.drain()
-
-
-def _lines_of(left: tuple[LeftMessage, ...]) -> Iterator[dict[str, Any]]:
-    for each in left:
-        about = {"message": each.message_id, "status": each.status}
-        yield left_line(each.node, each.inputs, about if each.state == each.inputs else {**about, "state": each.state})
 
 
 def _summary(system: ActorSystem, intake: Intake, left: int, seconds: float) -> str:

@@ -12,10 +12,11 @@ from ...model.masks import MASKS
 from ..output import as_line, write_line
 from ..report import FAILED, fail
 from ..tally import one_line
+from .messages import is_whole
 
 __all__ = ["Line", "keep", "tell_lost"]
 
-Line = Mapping[str, Any] | bytes
+Line = dict[str, Any] | bytes
 """A message that can be sent again; as bytes one that came in and was not looked at."""
 
 SHOWN: Final = 3
@@ -32,6 +33,10 @@ def keep(option: str, path: Path, lines: Sequence[Line]) -> None:
     Args:
         option: which names the file, for messages. path: of the file. lines: what is added.
     """
+    broken = sum(not isinstance(each, bytes) and not is_whole(each) for each in lines)
+    if broken:
+        what = f"{broken:,} of the messages that --{option} keeps have parts that JSON cannot say, and are not whole"
+        fail(f"{what}: `{option}.not_whole` of their lines names these parts", FAILED)
     try:
         with path.open("a", encoding="utf-8") as file:
             _write_all(lines, file)

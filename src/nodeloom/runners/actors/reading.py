@@ -57,7 +57,9 @@ class Reading(Ending):
             try:
                 await self._enter(actor, message.body, message.priority, None)
             except (asyncio.CancelledError, ActorStopped) as error:
-                self._undelivered.append(LeftMessage(actor.node_id, message.id, handed(message.body), Values()))
+                body = handed(message.body)
+                told = (actor.node_id, message.id, body, body, "waiting", body, message.priority)
+                self._undelivered.append(LeftMessage(*told))
                 if isinstance(error, asyncio.CancelledError):
                     raise
                 log.warning("%s ends: %s", pump.get_name(), error)
