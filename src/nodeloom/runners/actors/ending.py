@@ -24,7 +24,7 @@ __all__ = ["Ending"]
 log = logging.getLogger("nodeloom.actors")
 
 OBSERVING = 1.0
-"""Seconds that async observers have at the end for the outputs they have not seen."""
+"""Seconds that async observers have at the end for the outputs and letters they have not seen."""
 
 LETTING_GO = 3.0
 """Seconds that work has to let its cancelling through; it is told of that three times."""
@@ -195,7 +195,8 @@ class Ending(Dispatch):
             log.warning("message %s was left at %s, %s", each.message_id, each.node, each.status)
         await self._refuse_left()
         await self._stop_nodes(until)
-        await asyncio.gather(*[actor.observers.close(OBSERVING) for actor in self.actors if actor.is_observed])
+        observers = [actor.observers.close(OBSERVING) for actor in self.actors if actor.is_observed]
+        await asyncio.gather(*observers, self.dead_letters.close(OBSERVING))
         self._forget()
         return left
 
