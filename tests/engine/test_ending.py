@@ -615,6 +615,25 @@ async def test_a_run_that_ends_within_the_grace_of_sigterm_has_completed() -> No
 
 
 @posix
+@pytest.mark.parametrize("asks", [False, True])
+async def test_a_block_whose_next_run_is_refused_was_cut_short(asks: bool) -> None:
+    """6.3: what it was to do is not done, whatever of it was; a loop that asks has done all that it was to."""
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    async with Engine() as engine:
+        try:
+            async with engine.until_signal(grace=10) as ending:
+                tell(signal.SIGTERM)
+                await engine.run(Graph(working(0.1, "works")))
+                if not asks or ending.received is None:
+                    await engine.run(Graph(working(0.1, "works")))
+            assert (ending.left, ending.was_cut_short) == ((), not asks)
+            assert ending.code == (0 if asks else 143)
+        finally:
+            for each, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+                signal.signal(each, handler)
+
+
+@posix
 async def test_without_a_signal_everything_is_as_before() -> None:
     """6.3: an error of the block is its own."""
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]

@@ -10,8 +10,8 @@ from ..model.branches import absorb, outputs_of, state_of
 from ..model.edge import Route
 from ..model.plan import Plan, PlanNode
 from ..model.run import Branch, Send, Step
-from ..model.values import Values, freeze
-from ..model.ways import Way
+from ..model.values import Values, as_values, freeze
+from ..model.ways import Kept, Way
 from ..nodes.context import Live, current_context
 
 __all__ = ["Choose", "Taken", "choice_of", "nowhere", "sends_of"]
@@ -19,7 +19,7 @@ __all__ = ["Choose", "Taken", "choice_of", "nowhere", "sends_of"]
 Taken = tuple[tuple[int, ...], Way]
 """The edges a step takes, and the way along them of a token that is alone."""
 
-Choose = Callable[[Step, Live, Values], Taken]
+Choose = Callable[[Step, Live, Kept], Taken]
 """Of a step, its run and its outputs, what it takes; a RoutingError when that cannot be told."""
 
 Make = Callable[[Step, Live, Branch, Values], Any]
@@ -58,7 +58,7 @@ def _on_its_output(plan: Plan, place: PlanNode) -> Choose:
     assert edge.condition is not None  # a predicate would look at the state too
     evaluate, test = edge.condition.evaluator, edge.condition.test
 
-    def choose(step: Step, live: Live, outputs: Values) -> Taken:
+    def choose(step: Step, live: Live, outputs: Kept) -> Taken:
         try:
             holds = evaluate({"output": outputs})
             if holds is not True and holds is not False:
@@ -73,7 +73,8 @@ def _on_its_output(plan: Plan, place: PlanNode) -> Choose:
 def _on_anything(plan: Plan, place: PlanNode) -> Choose:
     names = [(name, _NAMES[name]) for name in sorted(place.names)]
 
-    def choose(step: Step, live: Live, outputs: Values) -> Taken:
+    def choose(step: Step, live: Live, outputs: Kept) -> Taken:
+        outputs = as_values(outputs)
         branch = absorb(plan, live.run, step, outputs)
         taken = plan.taken(place, {name: make(step, live, branch, outputs) for name, make in names})
         return taken, plan.way(taken)
@@ -82,7 +83,7 @@ def _on_anything(plan: Plan, place: PlanNode) -> Choose:
 
 
 def _strict(choose: Choose, node_id: str) -> Choose:
-    def strictly(step: Step, live: Live, outputs: Values) -> Taken:
+    def strictly(step: Step, live: Live, outputs: Kept) -> Taken:
         taken = choose(step, live, outputs)
         if not taken[0]:
             raise nowhere(node_id)

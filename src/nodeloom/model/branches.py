@@ -27,7 +27,7 @@ from .stretches import (
     take_past,
     tidy,
 )
-from .values import Values, lend, merge, put_all, sort_from, writable
+from .values import Values, as_values, lend, merge, put_all, sort_from, writable
 
 __all__ = ["absorb", "drop", "finish", "fork", "is_solo", "join", "outputs_of", "shares_state", "state_of"]
 
@@ -46,7 +46,7 @@ def outputs_of(run: Run, branch: Branch, schema: StateSchema) -> Values:
         parent = run.branches[branch.parent]
         branch.outputs = merge_trail(run, branch, writable(outputs_of(run, parent, schema)))
     if run.unread:
-        put_all(branch.outputs, run.unread)
+        put_all(branch.outputs, {name: as_values(outputs) for name, outputs in run.unread.items()})
         run.unread.clear()
     return branch.outputs
 

@@ -13,7 +13,7 @@ from .order import in_order
 from .plan import Plan
 from .run import ErrorInfo, Failure, Run, RunResult
 from .state import plain, start_values
-from .values import Values, merge
+from .values import Returned, Values, merge
 
 __all__ = ["blame_item", "blame_nothing", "error_info", "failures_of", "first_failure", "result_of", "says_retryable"]
 
@@ -25,11 +25,13 @@ def result_of(plan: Plan, run: Run) -> RunResult:
         plan: the compiled graph. run: the run.
     """
     ended = [branch for branch in in_order(run) if branch.over]
-    state, outputs, final = start_values(plan.state, run.inputs), Values(), Values()
+    state, outputs, final = start_values(plan.state, run.inputs), Returned(), Values()
     for branch in ended:
         merge(state, state_of(run, branch, plan.state))
-        merge(outputs, outputs_of(run, branch, plan.state))
+        merge(outputs, outputs_of(run, branch, plan.state) if branch.outputs is None else branch.outputs)
         merge(final, branch.final or {})
+    if ended:  # then those were of the branch that it is
+        merge(outputs, run.unread)
     for key in plan.state.reducers:
         if key in state:
             merge(state, {key: plain(state[key])})

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from .state import Log
-from .values import Values
+from .values import Values, as_values, looked_at
 
 __all__ = [
     "FEW",
@@ -85,17 +85,22 @@ class Step(msgspec.Struct):
     Attributes:
         node: index of the node in the plan. branch: id of the branch whose token it moves.
         ordinal: which step of that branch it is. seed: the branch's seed at that time.
-        inputs: what the taken edges brought. error: on an error route, what failed.
-        sources: the nodes its inputs came from, where it is a join's step.
+        brought: what the taken edges brought; inputs: the same, for those who look at it.
+        error: on an error route, what failed. sources: the nodes its inputs came from, where it is a join's step.
     """
 
     node: int
     branch: int
     ordinal: int
     seed: Seed
-    inputs: Values
+    brought: Values | dict[str, Any]
     error: ErrorInfo | None = None
     sources: tuple[int, ...] = ()
+
+    @property
+    def inputs(self) -> Values:
+        self.brought = inputs = as_values(self.brought)
+        return inputs
 
     def id(self, node_id: str) -> str:
         """The step's id: the same for the same run, node, parents and place, wherever it is computed."""
@@ -287,7 +292,7 @@ class Run(msgspec.Struct):
     waiting: dict[int, list[Arrival]] = msgspec.field(default_factory=dict)
     waiting_mask: int = 0
     stirred: int = 0
-    unread: dict[str, Values] = msgspec.field(default_factory=dict)
+    unread: dict[str, Values | dict[str, Any]] = msgspec.field(default_factory=dict)
     excused: list[Excused] = msgspec.field(default_factory=list)
     failed: bool = False
     stopping: bool = False
@@ -306,7 +311,8 @@ class RunResult(msgspec.Struct, frozen=True):
 
     Attributes:
         status: `completed`, `failed` or `cancelled`.
-        state: the flowing state at the end. outputs: each node's last outputs, by node id.
+        state: the flowing state at the end.
+        returned: each node's last outputs, by node id; outputs: the same, for those who look at them.
         output: the graph's own output. steps: how many steps were started.
         error: the first failure, by the order of the graph; errors: all of them, in that order.
         batch: where the first failure is that of an item, what became of all items of its batch, a `BatchResult`.
@@ -315,12 +321,20 @@ class RunResult(msgspec.Struct, frozen=True):
     run_id: str
     status: Literal["completed", "failed", "cancelled"]
     state: Values
-    outputs: Values
+    returned: Values
     output: Values
     steps: int
     error: ErrorInfo | None = None
     errors: tuple[ErrorInfo, ...] = ()
     batch: Any = None
+
+    @property
+    def outputs(self) -> Values:
+        return looked_at(self.returned)
+
+    def __repr__(self) -> str:
+        names = ("outputs" if name == "returned" else name for name in self.__struct_fields__)
+        return f"RunResult({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
 
 def digest(*parts: bytes) -> bytes:

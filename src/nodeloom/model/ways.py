@@ -12,11 +12,14 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .run import FEW, Arrival, Branch, Completed, Note, Run, Step
-from .values import Values, put_all
+from .values import Values, as_values, put_all
 
-__all__ = ["Way", "way_along", "way_of"]
+__all__ = ["Kept", "Way", "way_along", "way_of"]
 
-Way = Callable[[Run, Step, Values], Step | Completed | None]
+Kept = Values | dict[str, Any]
+"""What a step returned, as the runtime keeps it; see `values.kept`."""
+
+Way = Callable[[Run, Step, Kept], Step | Completed | None]
 """Of a run, a completed step and its outputs: the next step, or None where its token waits at a join and nothing else
 moves, or the outcome where it takes more to go on."""
 
@@ -39,8 +42,8 @@ class Placed(Protocol):
 def way_of(taken: tuple[int, ...]) -> Way:
     """The way of a token that takes these edges, where they are none or several: an outcome in any case."""
 
-    def way(run: Run, step: Step, outputs: Values) -> Completed:
-        return Completed(step, outputs, taken)
+    def way(run: Run, step: Step, outputs: Kept) -> Completed:
+        return Completed(step, as_values(outputs), taken)
 
     return way
 
@@ -53,9 +56,10 @@ def way_along(edge: int, source: Placed, target: Placed, max_steps: int) -> Way:
     index, name, heads = target.index, source.id, target.heads
     stand, wait = _stand(source, target), _wait(edge, source, target)
 
-    def way(run: Run, step: Step, outputs: Values) -> Step | Completed | None:
-        branch = run.branches[step.branch]
-        if not branch.solo or run.steps >= max_steps or type(outputs) is not Values:
+    def way(run: Run, step: Step, outputs: Kept) -> Step | Completed | None:
+        branch, kind = run.branches[step.branch], type(outputs)
+        if not branch.solo or run.steps >= max_steps or (kind is not dict and kind is not Values):
+            outputs = as_values(outputs)
             if wait is not None and wait(run, branch, step, outputs):
                 return None
             return Completed(step, outputs, taken)

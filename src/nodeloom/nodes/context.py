@@ -38,22 +38,36 @@ class Walk:
     The task's context variable holds the walk, not the context: so a step sets one attribute, and no variable.
 
     Attributes:
-        live: the run. context: the step this walk is at. stopped: what it does is not wanted any more.
+        live: the run. stopped: what it does is not wanted any more.
+        context: the step this walk is at. Of a step that is handed none it is made when somebody asks for it, by
+            `here`, from `step` and `quick`, which has the node and its params.
         cancels: how often its task was being cancelled before the walk began, which is none of its business.
     """
 
-    __slots__ = ("_token", "cancels", "context", "live", "stopped")
+    __slots__ = ("_token", "cancels", "context", "live", "quick", "step", "stopped")
 
     def __init__(self, live: Live, context: Context | None = None) -> None:
         self.live = live
         self.context = context
         self.stopped = False
         self.cancels = 0
+        self.step: Step | None = None
+        self.quick: tuple[Any, ...] = ()
         self._token: contextvars.Token[Walk | None] | None = None
 
     def stop(self) -> None:
         """Tell code on a thread that it is not wanted any more."""
         self.stopped = True
+
+    def here(self) -> Context | None:
+        """The context of the step this walk is at."""
+        if self.context is None and self.step is not None:
+            self.context = Context(self.step, self.live.walk or self, self.quick[2], self.quick[3])
+        return self.context
+
+    def leave(self) -> None:
+        """It is at no step any more."""
+        self.context = self.step = None
 
     def begin(self) -> None:
         """Enter it for good: in a task, whose variables end with it."""
@@ -64,7 +78,7 @@ class Walk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.context = None
+        self.leave()
         if self._token is not None:
             _walk.reset(self._token)
             self._token = None  # it holds the walk before this one, and that one's the one before
@@ -356,7 +370,7 @@ def log_fields(ctx: Context) -> dict[str, Any]:
 def current_context() -> Context | None:
     """The context of the step this code runs in, or None outside of one."""
     walk = _walk.get()
-    return walk.context if walk is not None else None
+    return walk.here() if walk is not None else None
 
 
 def being_cancelled() -> bool:

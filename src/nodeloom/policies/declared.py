@@ -12,6 +12,7 @@ from .chain import chain, check_policies
 from .limits import MemoryLimits
 from .policy import Place
 from .settings import read_policies, settings_of
+from .sharing import shared_results
 
 __all__ = ["check_policies", "judge_policies", "read_policies", "settings_of"]
 
@@ -26,6 +27,7 @@ def judge_policies(nodes: Iterable[Any], graph: str, names: Iterable[str]) -> li
     limits, known = MemoryLimits(), frozenset((*names, "params"))
     problems: list[Problem] = []
     kept: list[Any] = []  # what a chain has declared lives no longer than it
+    nodes = list(nodes)
     for node in nodes:
         for inner, name in _with_nested(node, graph):
             here = known if inner.batch is None else known.union(inner.batch.names)
@@ -34,7 +36,7 @@ def judge_policies(nodes: Iterable[Any], graph: str, names: Iterable[str]) -> li
             except (DefinitionError, PolicyError) as error:
                 where = "" if inner is node else f"node {inner.id} of graph {name}: "
                 problems.append(Problem(error.code, f"{where}{error}", node=node.id, field="policies"))
-    return problems
+    return [*problems, *shared_results(nodes)]
 
 
 def _with_nested(node: Any, graph: str) -> Iterator[tuple[Any, str]]:

@@ -92,6 +92,11 @@ class Idempotency(Policy):
             f"result"
         )
 
+    @property
+    def roots(self) -> frozenset[str]:
+        """What its key is made of, as `inputs`, where that is a text."""
+        return frozenset(str(path.parts[0]) for path in self._key.paths)
+
     def problems(self, names: frozenset[str]) -> list[str]:
         """What is wrong with the key."""
         return self._key.problems(names)

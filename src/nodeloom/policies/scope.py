@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, cast
 
-__all__ = ["scope_of"]
+__all__ = ["scope_of", "told_of"]
 
 _NOT_TOLD = frozenset({"wires", "frozen", "made_with", "graph", "id"})
 
@@ -34,7 +34,7 @@ def _declared(graph: Any) -> Any:
     state = declared.state
     return (
         declared.starts,
-        [(node_id, scope_of(node), _told(node)) for node_id, node in graph.nodes.items()],
+        [(node_id, scope_of(node), told_of(node)) for node_id, node in graph.nodes.items()],
         [(each.source, each.target, each.kind, each.when, _own(each.predicate), each.errors) for each in graph.edges],
         [(spec.id, spec.join, spec.routing) for spec in declared.nodes],
         (declared.on_failure, declared.strict_routing, declared.max_steps),
@@ -46,7 +46,7 @@ def _own(predicate: Any) -> Any:
     return None if predicate is None else predicate.predicate
 
 
-def _told(node: Any) -> list[tuple[str, Any]]:
+def told_of(node: Any) -> str:
     """What is set on a node: params, policies, and what its own `__init__` keeps."""
     known = cast("dict[str, Any]", node.__dict__)
-    return sorted((name, value) for name, value in known.items() if name not in _NOT_TOLD)
+    return repr(sorted((name, value) for name, value in known.items() if name not in _NOT_TOLD))

@@ -16,7 +16,8 @@ from ..errors import ExpressionError, RunCancelled, RunFailed
 from ..executors.local import Executable, was_cancelled
 from ..model.advance import advance, error_info, first_failure, result_of, stop
 from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
-from ..model.values import EMPTY, Values, freeze
+from ..model.values import EMPTY, as_values, kept
+from ..model.ways import Kept
 from ..nodes.context import Context, Live, Walk, cancels_of
 from ..nodes.scrubbing import scrubbed
 from .pausing import Pausable
@@ -158,9 +159,8 @@ class GraphRun(Pausable):
         then = clock()
         look, breath = 0.0 if self._held else then, then + SLICE
         while True:
-            at = step.node
-            executable, quick = bound[at]
-            outputs: Values | None = None
+            executable, quick = bound[at := step.node]
+            outputs: Kept | None = None
             went: Step | Outcome | None
             try:
                 if then > look:
@@ -170,13 +170,14 @@ class GraphRun(Pausable):
                     went = await executable.perform(step, walk)
                 else:
                     call, of_state, definition, params, way, choose = quick
-                    walk.context = ctx = Context(step, walk, definition, params)
                     if of_state is None or (state := branches[step.branch].state) is None:
+                        walk.context = ctx = Context(step, walk, definition, params)
                         result = await call(ctx)
                     else:
+                        walk.context, walk.step, walk.quick = None, step, quick
                         result = await of_state(state)
                     if type(result) is dict:
-                        outputs = freeze(result)  # pyright: ignore[reportUnknownArgumentType]
+                        outputs = kept(result)  # pyright: ignore[reportUnknownArgumentType]
                         went = (way or choose(step, live, outputs)[1])(run, step, outputs)
                     else:
                         went = executable.completed(step, live, result)
@@ -237,7 +238,7 @@ class GraphRun(Pausable):
         self,
         step: Step,
         executable: Executable,
-        outputs: Values | None,
+        outputs: Kept | None,
         error: BaseException,
         task: asyncio.Task[Any],
         cancels: int,
@@ -254,7 +255,7 @@ class GraphRun(Pausable):
             advance(self._plan, self._run, Cancelled(step))
             raise error
         if outputs is not None and isinstance(error, Exception):  # its work is done, and its way on cannot be told
-            return executable.misrouted(step, self._live, outputs, error)
+            return executable.misrouted(step, self._live, as_values(outputs), error)
         return executable.failed(step, self._live, error)
 
     async def _follow_all(self) -> None:
@@ -294,7 +295,7 @@ class GraphRun(Pausable):
             if not done.done():
                 done.set_exception(error)
         finally:
-            walk.context = None
+            walk.leave()
             self._ended(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

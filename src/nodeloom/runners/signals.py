@@ -74,10 +74,12 @@ class UntilSignal:
 
     Attributes:
         left: the runs that were cancelled, once the engine has stopped.
+        was_cut_short: the block was left by a run of its own that was cancelled, or refused because the engine stops.
     """
 
     def __init__(self, stop: Stop, grace: float) -> None:
         self.left: tuple[Left, ...] = ()
+        self.was_cut_short = False
         self._stop = stop
         self._grace = grace
         self._came = asyncio.Event()
@@ -92,7 +94,8 @@ class UntilSignal:
     @property
     def code(self) -> int:
         """What the process may exit with: 0 where everything came to its end, else 143 for SIGTERM, 130 for Ctrl-C."""
-        if self.received is None or (self.received == signal.SIGTERM and not self.left):
+        whole = self.received == signal.SIGTERM and not self.left and not self.was_cut_short
+        if self.received is None or whole:
             return 0
         return 128 + self.received
 
@@ -117,7 +120,8 @@ class UntilSignal:
         if self.received is None:
             return False
         await self.wait()
-        return isinstance(error, RunCancelled | EngineClosed)
+        self.was_cut_short = isinstance(error, RunCancelled | EngineClosed)
+        return self.was_cut_short
 
     def _begin(self, number: int) -> None:
         grace = self._grace if number == signal.SIGTERM else 0.0

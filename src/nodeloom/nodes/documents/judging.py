@@ -81,7 +81,8 @@ def _judge_policies(graph: str, entries: list[Entry], findings: Findings) -> Non
     """Policies that cannot be on their node, or contradict one another."""
     nodes = [entry.node for entry in entries if entry.node is not None and entry.node.policies]
     for problem in policies().judge_policies(nodes, graph, PARAM_NAMES):
-        findings.add(problem.code, problem.message, ("nodes", str(problem.node), "policies"))
+        path = ("nodes", str(problem.node), "policies")
+        findings.add(problem.code, problem.message, path, severity=problem.severity)
 
 
 def _shape_of(edge: Edge, condition: Expression | None) -> Edge:

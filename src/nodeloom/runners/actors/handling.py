@@ -14,7 +14,8 @@ from ...executors.local import Bound, Quick, was_cancelled
 from ...executors.metrics import Metrics
 from ...model.advance import advance
 from ...model.run import Completed, ErrorInfo, Failed, Outcome, Step
-from ...model.values import Values, freeze
+from ...model.values import Values, as_values, kept
+from ...model.ways import Kept
 from ...nodes.context import Context, Live, Walk
 from ..observers import Observers
 from .delivery import UNOPENED, Delivery, Post
@@ -140,22 +141,24 @@ class Handling:
         """The same for a node that needs nothing around its work, which is done here, as a graph's runner does it."""
         call, of_state, definition, params, way, choose = quick
         walk, metrics, then = self._walk, self._metrics, clock()
+        walk.quick = quick
         while (delivery := post.take() or await self._next(post)) is not None:
             self.current = delivery
             if self._gate is not None or delivery.step is UNOPENED:
                 await self._prepare(delivery)
             self._step, live = (step := delivery.step), delivery.live
             walk.live = live
-            walk.context = ctx = Context(step, live.walk, definition, params)
-            outputs: Values | None = None
+            outputs: Kept | None = None
             went: Step | Outcome | None
             try:
                 if of_state is None or (state := live.run.branches[step.branch].state) is None:
+                    walk.context = ctx = Context(step, live.walk, definition, params)
                     result = await call(ctx)
                 else:
+                    walk.context, walk.step = None, step
                     result = await of_state(state)
                 if type(result) is dict:
-                    outputs = freeze(result)  # pyright: ignore[reportUnknownArgumentType]
+                    outputs = kept(result)  # pyright: ignore[reportUnknownArgumentType]
                     went = (way or choose(step, live, outputs)[1])(live.run, step, outputs)
                 else:
                     went = self._bound[0].completed(step, live, result)
@@ -196,7 +199,8 @@ class Handling:
 
     def _come_to_rest(self) -> None:
         """It is between two messages."""
-        self.current = self._walk.context = None
+        self.current = None
+        self._walk.leave()
         self._tell_still()
         if self._system.restless:
             self._system.look_for_rest()
@@ -210,7 +214,7 @@ class Handling:
         metrics.seconds += now - then
 
     def _send_on(
-        self, delivery: Delivery, went: Step | Outcome | None, outputs: Values | None, now: float
+        self, delivery: Delivery, went: Step | Outcome | None, outputs: Kept | None, now: float
     ) -> Awaitable[None] | None:
         """Send on what follows from a message; where that takes more than to put it into a mailbox, an awaitable."""
         self._turn = turn = self._turn + 1
@@ -230,7 +234,7 @@ class Handling:
         await self._end_turn(clock())
 
     async def _go_on_and_end(
-        self, delivery: Delivery, went: Step | Outcome | None, outputs: Values | None, now: float
+        self, delivery: Delivery, went: Step | Outcome | None, outputs: Kept | None, now: float
     ) -> None:
         await self._go_on(delivery, went, outputs)
         await self._end_turn(now)
@@ -249,15 +253,15 @@ class Handling:
         walk.begin()
         return await self._bound[0].perform(delivery.step, walk)
 
-    def _failed(self, delivery: Delivery, outputs: Values | None, error: BaseException) -> Outcome:
+    def _failed(self, delivery: Delivery, outputs: Kept | None, error: BaseException) -> Outcome:
         if was_cancelled(error):
             raise error
         executable, step, live = self._bound[0], delivery.step, delivery.live
         if outputs is not None and isinstance(error, Exception):  # its work is done, and its way on cannot be told
-            return executable.misrouted(step, live, outputs, error)
+            return executable.misrouted(step, live, as_values(outputs), error)
         return executable.failed(step, live, error)
 
-    async def _go_on(self, delivery: Delivery, went: Step | Outcome | None, outputs: Values | None) -> None:
+    async def _go_on(self, delivery: Delivery, went: Step | Outcome | None, outputs: Kept | None) -> None:
         """Tell what became of a message, and send on what follows from it."""
         live, run = delivery.live, delivery.live.run
         self._past = delivery.step
@@ -275,7 +279,7 @@ class Handling:
             else:  # nothing is left to fold: the run is over with its last token
                 run.tokens = 0
         if delivery.reply is not None or self._observers is not None:
-            self._tell(delivery, outputs)
+            self._tell(delivery, None if outputs is None else as_values(outputs))
         await self._system.after(live, delivery.priority, self)
 
     async def _mourn(self, delivery: Delivery, failure: Failed) -> None:

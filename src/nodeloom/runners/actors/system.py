@@ -299,7 +299,7 @@ class ActorSystem(Reading):
         delivery.live = self._alive(run, delivery.reply)
         delivery.step = step = run.ready.pop()
         if inputs is not None:
-            step.inputs = inputs
+            step.brought = inputs
 
     def _alive(self, run: Run, reply: asyncio.Future[Values] | None) -> Live:
         """What is alive about the run of a message."""
