@@ -311,5 +311,5 @@ def test_a_node_that_ends_the_program_fails_the_run(command, project):
     )
     said = command("run", "exits:graph")
     assert said.code == 1
-    assert "exits.py:6, in leave: sys.exit(0)" in said.err
+    assert "work of node leave called sys.exit(0), which is no way to end a step" in said.err
     assert "Traceback" not in said.err

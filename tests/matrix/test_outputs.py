@@ -10,7 +10,7 @@ import pytest
 from tests.matrix import things
 from tests.matrix.ways import EVERYWHERE, PROCESS, WAYS, Told, Way, on_a_loop
 
-from nodeloom import Node
+from nodeloom import Node, Retry
 
 HELLO = {"text": "hello"}
 LOUD: Told = {"text": "HELLO"}
@@ -71,6 +71,9 @@ FAILING = [
     Case("raises between chunks", things.breaks_in_the_middle.copy(), "ValueError: no good"),
     Case("its own TimeoutError", things.own_timeout.copy(), "TimeoutError: the node's own"),
     Case("CancelledError by itself", things.cancels_itself.copy(), "StepError: "),
+    Case("sys.exit", things.exits.copy(), "StepError: work of node exits called sys.exit(3)"),
+    Case("sys.exit, plain", things.plain_exits.copy(), "StepError: work of node plain_exits called sys.exit(3)"),
+    Case("sys.exit, tried again", things.exits.copy(policies=[Retry(2, wait=0.001)]), "StepError: work of node exits"),
     Case("returns 7", things.seven.copy(), "OutputError: work of node seven returned int 7; ", differs=ITEM),
     Case(
         "returns 7, plain",

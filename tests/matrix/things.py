@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import Counter
 from typing import Any
@@ -197,6 +198,16 @@ async def own_timeout() -> None:
 @node
 async def cancels_itself() -> None:
     raise asyncio.CancelledError
+
+
+@node
+async def exits() -> None:
+    sys.exit(3)
+
+
+@node
+def plain_exits() -> None:
+    sys.exit(3)
 
 
 @node

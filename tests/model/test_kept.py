@@ -1,9 +1,12 @@
 """What nodes returned is kept as it is, and made read-only for whoever looks (decision 0018)."""
 
 import copy
+import json
 import pickle
 
+import msgspec
 import pytest
+from msgspec.structs import asdict
 
 from nodeloom import Graph, node
 from nodeloom.model.values import Lent, Returned, Values, as_values, freeze, kept, looked_at, merge
@@ -80,10 +83,42 @@ async def test_a_node_may_be_called_as_a_method_of_dict_is():
 async def test_a_result_shows_and_travels_as_if_it_had_been_looked_at():
     result = await Graph(count.copy(id="count"), name="told").run({})
     assert "outputs={'count': {'n': 1" in repr(result)
-    assert "returned" not in repr(result)
+    assert asdict(result)["outputs"] == {"count": {"n": 1, "deep": {"list": [1]}}}
     assert isinstance(pickle.loads(pickle.dumps(result)).outputs.count, Values)  # noqa: S301
     assert copy.copy(result).outputs.count.n == 1
     assert (await Graph(count.copy(id="count"), name="told").run({})).outputs == result.outputs
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda outputs: outputs["a"],
+        lambda outputs: outputs.a,
+        lambda outputs: outputs.get("a"),
+        lambda outputs: next(iter(outputs.values())),
+        lambda outputs: next(iter(outputs.items()))[1],
+        lambda outputs: {**outputs}["a"],
+        lambda outputs: dict(outputs)["a"],
+        lambda outputs: outputs.copy()["a"],
+        lambda outputs: copy.copy(outputs)["a"],
+        lambda outputs: (outputs | {})["a"],
+        lambda outputs: ({} | outputs)["a"],
+        lambda outputs: next(outputs[name] for name in outputs),
+        lambda outputs: pickle.loads(pickle.dumps(outputs))["a"],  # noqa: S301
+        lambda outputs: dict(**outputs)["a"],
+    ],
+)
+def test_whoever_looks_gets_values(look):
+    returned = Returned()
+    merge(returned, {"a": {"n": 1}})
+    assert type(look(returned)) is Values
+
+
+@pytest.mark.parametrize("write", [json.dumps, repr, msgspec.to_builtins, lambda outputs: outputs == {"a": {"n": 1}}])
+def test_it_is_written_as_what_it_is(write):
+    returned, plain = Returned(), {"a": {"n": 1}}
+    merge(returned, {"a": {"n": 1}})
+    assert write(returned) == write(plain)
 
 
 def test_looking_leaves_alone_what_is_looked_at_already():

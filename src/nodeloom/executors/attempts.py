@@ -20,6 +20,7 @@ from ..nodes.own import containers, own_params
 from .calls import Call, Pools, call_of
 from .metrics import Metrics
 from .sealed import Sealed
+from .step_failure import as_failure
 
 if TYPE_CHECKING:
     from ..forms.asking import Asker
@@ -197,7 +198,10 @@ class Attempts:
         if ctx.attempt > 1:
             self._metrics.retries += 1
         ctx.walk.context = ctx
-        result = await self.call(ctx)
+        try:
+            result = await self.call(ctx)
+        except SystemExit as error:  # it is a failure for those around it too: tried again, counted, replaced
+            raise as_failure(error, ctx.node_id) from error
         if ctx.own_memory is not None:
             ctx.own_memory.commit()
         return result

@@ -13,13 +13,14 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import RemoteError, RunCancelled, RunFailed, StepError
+from ..errors import RemoteError, RunCancelled, RunFailed
 from ..model.masks import MASKS
 from ..model.result import says_retryable
 from ..model.run import RunResult
 from ..model.values import EMPTY
 from .origin import home_module
 from .parcel import is_plain
+from .step_failure import as_failure
 
 __all__ = ["rebuild", "tell"]
 
@@ -32,7 +33,7 @@ def tell(error: BaseException, node_id: str) -> dict[str, Any]:
     if isinstance(error, asyncio.CancelledError):
         error = asyncio.CancelledError(*error.args).with_traceback(error.__traceback__)
     elif not isinstance(error, Exception):
-        error = _as_failure(error, node_id)
+        error = as_failure(error, node_id)
     told: dict[str, Any] = {
         "names": tuple((home_module(kind.__module__), kind.__qualname__) for kind in type(error).__mro__[:-1]),
         "message": _text_of(error),
@@ -68,14 +69,6 @@ def rebuild(told: Mapping[str, Any]) -> BaseException:
     for note in [*told["notes"], f"In the worker process:\n\n{told['traceback'].rstrip()}"]:
         error.add_note(note)
     return error
-
-
-def _as_failure(error: BaseException, node_id: str) -> StepError:
-    """What would end a process, and is no way to end a step."""
-    what = f"called sys.exit({error.code!r})" if isinstance(error, SystemExit) else f"raised {type(error).__name__}"
-    failure = StepError(f"work of node {node_id} {what} in its worker process, which is no way to end a step")
-    failure.__cause__ = error
-    return failure
 
 
 def _made_of(error: BaseException) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, cast
 
-from ..errors import OutputError, RoutingError, StartFailed, StepError
+from ..errors import OutputError, RoutingError, StartFailed
 from ..model.advance import error_info
 from ..model.batch import BatchOutputs
 from ..model.edge import Route
@@ -28,6 +28,7 @@ from .attempts import Attempts, AttemptServices
 from .calls import Call, of_state, shortened
 from .routing import Choose, choice_of, nowhere, sends_of
 from .sealed import sealed_fields, unsealed
+from .step_failure import FAILURES, as_failure
 from .task_groups import mend
 
 __all__ = [
@@ -39,7 +40,6 @@ __all__ = [
     "Quick",
     "bind",
     "was_cancelled",
-    "wrongly_cancelled",
 ]
 
 clock = time.perf_counter
@@ -136,7 +136,7 @@ class Executable:
         if self._starts and not self.services.is_started(self.node):
             try:
                 await self.start(ctx)
-            except (Exception, asyncio.CancelledError) as error:  # a node that cannot start fails the run (6.1)
+            except FAILURES as error:  # a node that cannot start fails the run (6.1)
                 if was_cancelled(error):
                     raise
                 failed = self.failed(step, live, error, fatal=True)
@@ -145,7 +145,7 @@ class Executable:
         live.emit("step_started", ctx)
         try:
             outcome = self.completed(step, live, await self._attempts(ctx))
-        except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
+        except FAILURES as error:  # every failure of a node is an outcome
             if was_cancelled(error):
                 live.emit("step_cancelled", ctx)
                 raise
@@ -176,7 +176,7 @@ class Executable:
             answer = hook(*arguments)
             if inspect.isawaitable(answer):
                 await answer
-        except (Exception, asyncio.CancelledError) as error:  # hooks observe
+        except FAILURES as error:  # hooks observe
             if was_cancelled(error):
                 raise
             ctx.log.exception("%s of node %s failed", name, self.place.id)
@@ -227,8 +227,7 @@ class Executable:
         )
 
     def failed(self, step: Step, live: Live, error: BaseException, fatal: bool = False) -> Outcome:
-        if isinstance(error, asyncio.CancelledError):
-            error = wrongly_cancelled(error, self.place.id)
+        error = as_failure(error, self.place.id)
         self._metrics.failures[type(error).__name__] += 1
         info = error_info(error, self.place.id)
         blame_nothing(error)
@@ -256,12 +255,3 @@ def bind(node: Node, place: PlanNode, plan: Plan, services: LocalServices, aroun
 def was_cancelled(error: BaseException) -> bool:
     """Whether this is the cancelling of the run, and not what a step let out that nobody cancelled."""
     return isinstance(error, asyncio.CancelledError) and being_cancelled()
-
-
-def wrongly_cancelled(error: asyncio.CancelledError, node_id: str) -> StepError:
-    """The failure of a step that raised CancelledError by itself: its caller was not cancelled."""
-    failure = StepError(
-        f"work of node {node_id} raised CancelledError, though nobody cancelled it: what it awaited was"
-    )
-    failure.__cause__ = error
-    return failure

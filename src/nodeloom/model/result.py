@@ -13,7 +13,7 @@ from .order import in_order
 from .plan import Plan
 from .run import ErrorInfo, Failure, Run, RunResult
 from .state import plain, start_values
-from .values import Returned, Values, merge
+from .values import Returned, Values, looked_at, merge, shadows
 
 __all__ = ["blame_item", "blame_nothing", "error_info", "failures_of", "first_failure", "result_of", "says_retryable"]
 
@@ -32,6 +32,8 @@ def result_of(plan: Plan, run: Run) -> RunResult:
         merge(final, branch.final or {})
     if ended:  # then those were of the branch that it is
         merge(outputs, run.unread)
+    if shadows(dict[str, Any].keys(outputs)):  # a node is called as a method of dict is
+        looked_at(outputs)
     for key in plan.state.reducers:
         if key in state:
             merge(state, {key: plain(state[key])})

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from .state import Log
-from .values import Values, as_values, looked_at
+from .values import Values, as_values
 
 __all__ = [
     "FEW",
@@ -311,8 +311,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
     Attributes:
         status: `completed`, `failed` or `cancelled`.
-        state: the flowing state at the end.
-        returned: each node's last outputs, by node id; outputs: the same, for those who look at them.
+        state: the flowing state at the end. outputs: each node's last outputs, by node id.
         output: the graph's own output. steps: how many steps were started.
         error: the first failure, by the order of the graph; errors: all of them, in that order.
         batch: where the first failure is that of an item, what became of all items of its batch, a `BatchResult`.
@@ -321,20 +320,12 @@ class RunResult(msgspec.Struct, frozen=True):
     run_id: str
     status: Literal["completed", "failed", "cancelled"]
     state: Values
-    returned: Values
+    outputs: Values
     output: Values
     steps: int
     error: ErrorInfo | None = None
     errors: tuple[ErrorInfo, ...] = ()
     batch: Any = None
-
-    @property
-    def outputs(self) -> Values:
-        return looked_at(self.returned)
-
-    def __repr__(self) -> str:
-        names = ("outputs" if name == "returned" else name for name in self.__struct_fields__)
-        return f"RunResult({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
 
 def digest(*parts: bytes) -> bytes:

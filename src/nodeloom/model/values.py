@@ -152,13 +152,22 @@ class Lent(Shadowing):
         return other | Lent.copy(self)
 
 
+def _on_look(name: str) -> Any:
+    def method(self: Returned, *given: Any) -> Any:
+        return getattr(looked_at(self), name)(*given)
+
+    return method
+
+
 class Returned(Values):
-    """What nodes returned, by node id, as the runtime keeps it: `looked_at` makes Values of it."""
+    """What nodes returned, by node id, as the runtime keeps it: the first look at any of it makes Values of it."""
 
     __slots__ = ()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return looked_at(self).__reduce__()
+    __getitem__ = _on_look("__getitem__")
+    get, values, items, copy = (_on_look(name) for name in ("get", "values", "items", "copy"))
+    __iter__, __or__, __ror__, __reduce__ = (_on_look(f"__{name}__") for name in ("iter", "or", "ror", "reduce"))
+    __copy__ = copy
 
 
 class Gathered(list[Any]):
@@ -208,12 +217,12 @@ def as_values(values: Values | dict[str, Any]) -> Values:
 
 
 def looked_at(values: Values) -> Values:
-    """What nodes returned, for those who look at it: the same object, with each of its outputs read-only."""
+    """What nodes returned, for who looks at it: the same object, with each of its outputs read-only."""
     if type(values) is Returned:
         for node, outputs in _items(values):
             if type(outputs) is dict:
                 _set(values, node, Values(outputs))  # pyright: ignore[reportUnknownArgumentType]
-        _become(values, "__class__", Values if _METHODS.isdisjoint(values) else Shadowing)
+        _become(values, "__class__", Shadowing if shadows(_keys(values)) else Values)
     return values
 
 

@@ -205,9 +205,10 @@ class Gathered:
     async def _make(self) -> None:
         turns = list(self._steps)
         first, items = self._steps[turns[0]][0], tuple(inputs for _, inputs in self._steps.values())
-        ctx = context_of_its_own(first, step=replace(first.step, inputs=EMPTY), own=Together(EMPTY, EMPTY, items=items))
         answers: list[Answer] = []
         try:
+            own = Together(EMPTY, EMPTY, items=items)
+            ctx = context_of_its_own(first, step=replace(first.step, brought=EMPTY), own=own)
             with ctx.walk:
                 answers = _answers(await self._call(ctx), len(turns), ctx.node_id)
         except BaseException as error:  # it is the failure of every step that waits

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from ..errors import OutputError
 from ..executors.calls import Call, shortened
-from ..executors.local import was_cancelled, wrongly_cancelled
+from ..executors.local import was_cancelled
+from ..executors.step_failure import FAILURES, as_failure
 from ..model.batch import Batch, BatchResult, ItemError, Record, Slot
 from ..model.edge import Route
 from ..model.result import error_info
@@ -217,7 +218,7 @@ class ItemsRun:
                         "started": began - self._began,
                         "seconds": now - began,
                     }
-                except (Exception, asyncio.CancelledError) as error:
+                except FAILURES as error:
                     record, now = self._not_ok(index, error, ctx, walk, began), clock()
                 keep(record)
                 if self._tells:
@@ -269,13 +270,12 @@ class ItemsRun:
         ended = self._clock()
         attempts = 1 if walk.context is None or ctx is self._ctx else walk.context.attempt
         slot = Slot(index, "cancelled", None, None, attempts, began - self._began, ended - began)
-        if isinstance(error, asyncio.CancelledError):
-            if was_cancelled(error):
-                self._keep(slot.as_record())
-                if self._progress is not None:
-                    self._progress.ended(slot, ctx)
-                raise error
-            error = wrongly_cancelled(error, self._ctx.node_id)
+        if was_cancelled(error):
+            self._keep(slot.as_record())
+            if self._progress is not None:
+                self._progress.ended(slot, ctx)
+            raise error
+        error = as_failure(error, self._ctx.node_id)
         self.failed += 1
         if self.failure is None or index < self._first_failed:
             self.failure, self._first_failed = error, index

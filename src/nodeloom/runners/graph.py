@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ..errors import ExpressionError, RunCancelled, RunFailed
 from ..executors.local import Executable, was_cancelled
+from ..executors.step_failure import FAILURES
 from ..model.advance import advance, error_info, first_failure, result_of, stop
 from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
 from ..model.values import EMPTY, as_values, kept
@@ -181,7 +182,7 @@ class GraphRun(Pausable):
                         went = (way or choose(step, live, outputs)[1])(run, step, outputs)
                     else:
                         went = executable.completed(step, live, result)
-            except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
+            except FAILURES as error:  # every failure of a node is an outcome
                 went, look = self._failed(step, executable, outputs, error, task, cancels), 0.0
             counted = metrics[at]
             counted.count += 1

@@ -12,6 +12,7 @@ from ...channels import Channel
 from ...errors import ChannelClosed
 from ...executors.local import Bound, Quick, was_cancelled
 from ...executors.metrics import Metrics
+from ...executors.step_failure import FAILURES
 from ...model.advance import advance
 from ...model.run import Completed, ErrorInfo, Failed, Outcome, Step
 from ...model.values import Values, as_values, kept
@@ -162,7 +163,7 @@ class Handling:
                     went = (way or choose(step, live, outputs)[1])(live.run, step, outputs)
                 else:
                     went = self._bound[0].completed(step, live, result)
-            except (Exception, asyncio.CancelledError) as error:  # every failure of a node is an outcome
+            except FAILURES as error:  # every failure of a node is an outcome
                 went = self._failed(delivery, outputs, error)
             now = clock()
             metrics.count += 1
