@@ -6,6 +6,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from .policies.policy import Limits
     from .resources.processes import ProcessPool
     from .runners.actors.system import ActorSystem
-    from .runners.observers import Observer
     from .runners.stats import ActorStats
 __all__ = ["Engine", "Left", "RunHandle"]
 
@@ -210,11 +210,11 @@ class Engine(Lifecycle):
 
         return ActorSystem(graph, self, **options)
 
-    async def go(self, node: Node, mailbox: Channel, *, observer: Observer | None = None, **options: Any) -> ActorStats:
+    async def go(self, node: Node, mailbox: Channel, **options: Any) -> ActorStats:
         """One node as an actor that reads a channel, until that is closed and all is done; see `Node.go`."""
         from .runners.actors.reading import go
 
-        return await go(self.actors(self._program_of_node(node)[0], **options), node, mailbox, observer)
+        return await go(partial(self.actors, self._program_of_node(node)[0]), node, mailbox, **options)
 
     async def run_inner(self, graph: Graph, inputs: Mapping[str, Any], ctx: Context) -> Values:
         """Run a graph as part of a step (semantics 2.7)."""

@@ -162,6 +162,9 @@ def test_json_gives_every_event_as_a_line_and_the_result_last(command):
     assert [event["seq"] for event in events[:-1]] == list(range(1, len(events)))
     assert events[-1]["type"] == "result"
     assert events[-1]["status"] == "completed"
+    names = ("type", "run_id", "status", "state", "outputs", "output", "steps", "error", "errors", "batch")
+    assert tuple(events[-1]) == names
+    assert events[-1]["outputs"]["letters"] == {"letters": 11}
     assert events[-1]["output"] == {"report": "2 words, 11 letters"}
     assert events[-1]["outputs"]["words"] == {"words": 2}
     assert said.err == "printed by fetch\n"

@@ -1,16 +1,24 @@
 """`nodeloom run FILE --as actor`: lines of JSON in, lines of JSON out, and nothing lost (semantics 9)."""
 
 import json
+import math
 import os
 import pty
+import re
 import signal
 import subprocess
 import tempfile
+from datetime import date
+from typing import Any
 
 import pytest
 
+from nodeloom.cli.living.keeping import tell_lost
 from nodeloom.cli.living.lines import Lines
-from nodeloom.cli.living.messages import BadLine, Told, message_of
+from nodeloom.cli.living.messages import BadLine, Told, left_line, message_of
+from nodeloom.model.masks import MASKS
+from nodeloom.model.values import Values
+from nodeloom.runners.actors.delivery import LeftMessage
 
 from .conftest import COMMAND, environment
 from .test_signals import finish, wait_for
@@ -52,6 +60,22 @@ async def slowly(inputs):
     return inputs
 
 slow = Graph(slowly, name="slow")
+
+@node
+async def begin(inputs):
+    return {"n": inputs["n"], "words": ["a", inputs["text"]], "own": object() if inputs["n"] == 2 else None}
+
+@node(mailbox=Mailbox(2))
+async def wait(inputs, state, ctx):
+    Path("began").touch()
+    while not Path("open").exists():
+        await asyncio.sleep(0.01)
+    if inputs["n"] == 7 and not Path("mended").exists():
+        raise ValueError("unlucky")
+    return {"n": inputs["n"], "text": state["text"], "words": state["words"], "from": ctx.run_inputs["text"]}
+
+begin >> wait
+stateful = Graph(begin, name="stateful")
 
 class Wanted(Params):
     url: str
@@ -113,7 +137,8 @@ def test_a_bad_line_is_told_with_its_number_and_stops_no_other(command):
     assert told[0] == "nodeloom: line 3 of standard input: no JSON: Expecting value: line 1 column 1 (char 0)"
     assert told[1].startswith("nodeloom: line 4 of standard input: a message is an object, as {")
     assert "did you mean `tell`?" in told[2]
-    assert "a message with node or inputs has node, inputs and priority, not n" in told[3]
+    assert "a message with node or inputs has node, inputs and priority, and state" in told[3]
+    assert "where it was left, not n; an input of that name" in told[3]
     assert "2 messages in" in said.err
     assert "4 bad lines, 0 left" in said.err
 
@@ -129,7 +154,8 @@ def test_strict_ends_at_the_first_bad_line(command):
     said = command("run", "flow:flow", "--as", "actor", "--strict", stdin='{"n": 1}\nnonsense\n{"n": 2}\n')
     assert said.code == 2
     assert [line["outputs"]["text"] for line in said.lines] == ["n is 2"]
-    assert json.loads(said.err.splitlines()[-2]) == {"n": 2}
+    assert "1 message left, and not kept" in said.err
+    assert '1 line of standard input, read and not sent\n  {"n": 2}\n' in said.err
 
 
 def test_a_message_that_fails_is_a_dead_letter_and_the_exit_code_says_so(command):
@@ -168,6 +194,15 @@ def test_dead_letters_are_kept_and_can_be_sent_again(command, project):
     (project / "flow.py").write_text(FLOW.replace("== 13", "== 14"), encoding="utf-8")
     again = command("run", "flow:flow", "--as", "actor", "--messages", "dead.jsonl")
     assert (again.code, [each["outputs"] for each in again.lines]) == (0, [{"text": "n is 26"}])
+
+
+def test_a_document_says_what_an_actor_does_after_a_failure(command, project):
+    """9.4"""
+    nodes = {"double": {"type": "flow.double", "supervision": "stop"}}
+    (project / "stops.json").write_text(json.dumps({"nodeloom": 1, "nodes": nodes}), encoding="utf-8")
+    said = command("run", "stops.json", "--as", "actor", stdin=lines({"n": 1}, {"n": 13}, {"n": 2}))
+    assert [line["outputs"] for line in said.lines] == [{"n": 2}]
+    assert "actor double has stopped: " in said.err
 
 
 def test_dead_letters_are_kept_at_a_signal_too(started, project):
@@ -240,6 +275,55 @@ def test_what_is_left_at_a_signal_is_written_and_can_be_sent_again(started, comm
     said = command("run", "flow:gated", "--as", "actor", "--messages", "left.jsonl")
     assert said.code == 0
     assert sorted(line["outputs"]["n"] for line in said.lines) == list(range(20))
+
+
+def test_what_is_left_is_sent_again_with_its_state(started, command, project):
+    """9.5: and with what came from outside."""
+    words = ("run", "flow:stateful", "--as", "actor", "--quiet")
+    process = started(*words, "--grace", "0.1", "--left", "left.jsonl", stdin=subprocess.PIPE)
+    given = [{"node": "begin", "inputs": {"n": n, "text": f"t{n}"}, "priority": 3} for n in range(5)]
+    process.stdin.write(lines(*given).encode())
+    process.stdin.flush()
+    wait_for(project / "began")
+    process.send_signal(signal.SIGTERM)
+    err = finish(process)[2]
+    left = [json.loads(line) for line in (project / "left.jsonl").read_text(encoding="utf-8").splitlines()]
+    at_wait = {line["inputs"]["n"]: line for line in left if line["node"] == "wait"}
+    assert len(at_wait) > 2
+    assert at_wait[1]["state"] == {"n": 1, "text": "t1", "words": ["a", "t1"], "own": None}
+    assert (at_wait[1]["run_inputs"], at_wait[1]["priority"]) == ({"n": 1, "text": "t1"}, 3)
+    assert at_wait[2]["left"]["not_whole"] == ["inputs.own", "state.own"]
+    assert "1 of the messages that --left keeps have parts that JSON cannot say" in err
+    (project / "open").touch()
+    said = command(*words, "--messages", "left.jsonl")
+    assert (said.code, said.err) == (0, "")
+    found = sorted((line["outputs"] for line in said.lines), key=lambda outputs: outputs["n"])
+    assert found == [{"n": n, "text": f"t{n}", "words": ["a", f"t{n}"], "from": f"t{n}"} for n in range(5)]
+
+
+def test_what_failed_is_sent_again_with_its_state(command, project):
+    """9.4"""
+    (project / "open").touch()
+    words = ("run", "flow:stateful", "--as", "actor", "--dead", "dead.jsonl")
+    assert command(*words, stdin=lines({"n": 7, "text": "seven"})).code == 1
+    (project / "mended").touch()
+    said = command("run", "flow:stateful", "--as", "actor", "--messages", "dead.jsonl")
+    (line,) = said.lines
+    assert line["outputs"] == {"n": 7, "text": "seven", "words": ["a", "seven"], "from": "seven"}
+
+
+def test_what_was_under_way_and_is_left_again_keeps_its_state(started, project):
+    line = {"node": "gate", "inputs": {"n": 1}, "state": {"n": 1, "seen": [2]}, "run_inputs": {"from": "far"}}
+    process = started(
+        "run", "flow:gated", "--as", "actor", "--grace", "0", "--left", "left.jsonl", stdin=subprocess.PIPE
+    )
+    process.stdin.write(lines(*[line] * 8).encode())
+    process.stdin.flush()
+    wait_for(project / "began")
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    left = [json.loads(each) for each in (project / "left.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [{word: each[word] for word in line} for each in left] == [line] * 8
 
 
 def test_what_can_be_done_within_the_grace_is_done(started, project):
@@ -315,6 +399,59 @@ def test_what_is_left_when_the_reader_leaves_is_kept_and_can_be_sent_again(start
 
 def test_what_is_left_when_the_reader_leaves_is_told_where_no_file_is_named(started, project):
     process = started("run", "flow:slow", "--as", "actor", "--quiet", stdin=subprocess.PIPE)
+    leave_after_the_first(process, project)
+    told = process.stderr.read().decode()
+    assert "nodeloom: 18 messages left, and not kept: --left FILE keeps what is left, to be sent again\n" in told
+    assert "and 15 more" in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_nobody_keeps_at_a_signal_is_told_in_a_few_lines(started, project, number):
+    """9.5: nothing is lost silently, and a terminal is not flooded."""
+    process = started("run", "flow:gated", "--as", "actor", "--grace", "0", "--json", stdin=subprocess.PIPE)
+    process.stdin.write(lines(*({"n": n, "filler": "x" * 500} for n in range(110))).encode())
+    process.stdin.flush()
+    wait_for(project / "began")
+    process.send_signal(number)
+    _, out, err = finish(process)
+    assert "110 messages left, and not kept: --left FILE keeps what is left, to be sent again" in err
+    assert re.search(r"\n  4 at gate; 1 on the way in; 105 lines of standard input, read and not sent\n", err), err
+    assert '\n  {"node": "gate", "inputs": {"n": 0, "filler": "xxx' in err
+    assert "\n  and 107 more\n" in err
+    assert "was left at" not in err
+    assert len(err) < 1_500
+    assert json.loads(out.splitlines()[-1])["left"] == 110
+
+
+def test_what_is_told_of_what_nobody_keeps_shows_no_secret(capsys):
+    MASKS.remember("key", "k-1234567890")
+    long = json.dumps({"filler": "x" * 100, "token": "k-1234567890"}).encode()
+    tell_lost([{"node": "a", "inputs": {"token": "k-1234567890"}}, long, b"y" * 20_000], "m.jsonl")
+    said = capsys.readouterr().err
+    assert "k-1" not in said
+    assert '{"node": "a", "inputs": {"token": "[secret key]"}}' in said
+    assert "3 messages left" in said
+    assert "1 at a; 2 lines of m.jsonl, read and not sent" in said
+    assert "a line of 20,000 bytes" in said
+
+
+def test_of_a_message_that_is_left_what_is_no_json_is_named():
+    MASKS.remember("key", "k-1234567890")
+    inputs = Values({"a": 1, "b": b"bytes"})
+    endless: list[Any] = []
+    endless.append(endless)
+    state = Values({"a": (1, [None, True, 0.5]), "nan": math.nan, "key": "k-1234567890", "day": date(2026, 1, 1)})
+    run_inputs = Values({"a": {"b": {"c": "d"}}, "e": {1: 2}, "endless": endless})
+    line = left_line(LeftMessage("node", "m-1", inputs, state, "waiting", run_inputs))
+    assert line["state"] == {"a": (1, [None, True, 0.5])}
+    assert line["run_inputs"] == {"a": {"b": {"c": "d"}}}
+    lost = ["inputs.b", "state.nan", "state.key", "state.day", "run_inputs.e", "run_inputs.endless"]
+    assert line["left"] == {"message": "m-1", "status": "waiting", "not_whole": lost}
+    assert left_line(LeftMessage("node", "m-1", inputs, inputs, "waiting", inputs)).keys() == {"node", "inputs", "left"}
+
+
+def test_what_cannot_be_kept_where_it_was_to_be_is_told_whole(started, project):
+    process = started("run", "flow:slow", "--as", "actor", "--left", "no/left.jsonl", stdin=subprocess.PIPE)
     leave_after_the_first(process, project)
     told = [json.loads(line) for line in process.stderr.read().decode().splitlines() if line.startswith("{")]
     assert sorted(line.get("inputs", line)["n"] for line in told) == list(range(2, 20))
@@ -402,6 +539,8 @@ async def test_what_was_read_and_not_asked_for_is_given_back_at_the_end():
         (b'{"node": "a"}', Told("a", {})),
         (b'{"node": "a", "inputs": {"x": 1}, "priority": 5}', Told("a", {"x": 1}, 5)),
         (b'{"inputs": {"node": 1}, "left": {"status": "waiting"}}', Told(None, {"node": 1})),
+        (b'{"node": "a", "state": {"x": 1}, "run_inputs": {}}', Told("a", {}, 0, {"x": 1}, {})),
+        (b'{"state": {"x": 1}}', Told(None, {"state": {"x": 1}})),
     ],
 )
 def test_a_message_is_read_from_its_line(line, told):
@@ -418,9 +557,11 @@ def test_a_message_is_read_from_its_line(line, told):
         b'{"node": 3}',
         b'{"inputs": []}',
         b'{"inputs": {}, "priority": true}',
+        b'{"inputs": {}, "state": null}',
+        b'{"inputs": {}, "run_inputs": [1]}',
         b"[" * 100_000,
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_what_is_no_message_says_why(line):
     with pytest.raises(BadLine, match=r"\w+ \w+"):

@@ -233,6 +233,17 @@ def test_json_is_a_line_for_each_reading(cli, live):
     assert second["time"] - first["time"] >= 0.09
 
 
+def test_in_json_counts_are_whole_numbers_and_rates_are_not(cli, live):
+    live()
+    (reading,) = cli("top", "--json", "--count", "1").lines
+    actors, clock = (view["totals"] for view in reading["views"])
+    assert {word for word, value in actors.items() if type(value) is float} == {"rate_in", "rate_out"}
+    assert all(type(value) is int for value in clock.values())
+    told = [each for view in reading["views"] for each in [*view["actors"], *view["ticks"]]]
+    counts = ("depth", "maxsize", "processed", "failed", "restarts", "dead_letters", "dropped", "ticks", "expected")
+    assert all(type(each[word]) is int for each in told for word in counts if word in each)
+
+
 def test_without_any_process_it_says_what_can_be_seen(cli, session):
     said = cli("top")
     assert (said.code, said.out) == (1, "")

@@ -22,7 +22,7 @@ from nodeloom.nodes.documents.reading import read_text
 from nodeloom.nodes.documents.saving import dump_yaml, to_document
 
 GOOD = Path(__file__).parent / "good"
-SETTINGS = ("id", "join", "routing", "isolation", "memory", "pool")
+SETTINGS = ("id", "join", "routing", "isolation", "memory", "pool", "mailbox", "supervision")
 
 
 def meaning(graph: Graph) -> dict[str, Any]:

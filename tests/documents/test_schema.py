@@ -117,6 +117,9 @@ def test_the_schema_accepts_good_documents(path: Path) -> None:
         ({"nodes": {"a": {"type": "text.shout", "pool": ""}}}, "bad_pool"),
         ({"nodes": {"a": {"type": "text.shout", "label": 3}}}, "bad_value"),
         ({"nodes": {"a": {"type": "text.shout", "policies": []}}}, "bad_policies"),
+        ({"nodes": {"a": {"type": "text.shout", "supervision": "restrat"}}}, "bad_supervision"),
+        ({"nodes": {"a": {"type": "text.shout", "supervision": {"backoff": -1}}}}, "bad_supervision"),
+        ({"nodes": {"a": {"type": "text.shout", "supervision": {"restarts": 1}}}}, "bad_supervision"),
         ({"edges": {"a": "b"}}, "bad_edges"),
         ({"edges": ["a => a"]}, "bad_edge"),
         ({"edges": ["a"]}, "bad_edge"),
@@ -149,3 +152,10 @@ def test_the_schema_refuses_what_checking_refuses(change: dict[str, Any], code: 
 def test_the_schema_names_every_key() -> None:
     assert set(SCHEMA["properties"]) == set(TOP_KEYS)
     assert document_schema() is not document_schema()
+
+
+@pytest.mark.parametrize("where", ["thread", "inline", "process"])
+def test_the_schema_knows_everywhere_that_work_may_run(where: str) -> None:
+    document = {"nodeloom": 1, "nodes": {"a": {"type": "text.shout", "isolation": where}}}
+    assert accepts(SCHEMA, document)
+    assert check_document(document, REGISTRY) == []

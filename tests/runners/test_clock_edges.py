@@ -220,14 +220,22 @@ def test_edges_between_rates_say_how_they_are_read_or_are_refused_all_at_once() 
     """10.7: both nodes, both rates, and what to write."""
     camera, control, writer = Source(rate=30, id="camera"), reader("control", 100, []), reader("writer", 1, [])
     camera >> control
-    camera.goto(writer, metadata={"read": "newest"})
+    camera.goto(writer, metadata={"read": None})
     with pytest.raises(GraphError) as refused:
         Clock([camera, control, writer])
     first, second = refused.value.problems
     assert "camera ticks 30 times a second and control ticks 100 times" in first.message
     assert 'camera.goto(control, metadata={"read": "latest"})' in first.message
     assert second.edge == "camera -> writer"
-    assert "'newest', which is none of latest, queue, sample" in second.message
+    assert "camera ticks 30 times a second and writer ticks 1 times" in second.message
+
+
+def test_an_edge_that_is_read_in_no_way_there_is_is_refused() -> None:
+    """10.7"""
+    camera, writer = Source(rate=30, id="camera"), reader("writer", 1, [])
+    camera.goto(writer, metadata={"read": "newest"})
+    with pytest.raises(GraphError, match="'newest', which is none of latest, queue, sample"):
+        Clock([camera, writer])
 
 
 def test_a_node_without_a_rate_between_two_rates_does_not_hide_them() -> None:

@@ -47,15 +47,22 @@ def run(target: Target, /, *, options: RunOptions | None = None) -> int:
 
 
 @app.command(name="validate", help_epilogue="")
-def validate(target: Target, /, *, json: bool = False) -> int:
+def validate(
+    target: Target,
+    /,
+    *,
+    kind: Annotated[str, Parameter(name="--as", metavar="KIND")] = "graph",
+    json: bool = False,
+) -> int:
     """Check a graph without running it: every problem at once, as FILE:line:column.
 
     Args:
+        kind: How it is to be run: graph (the usual), actor or tick; what `run --as KIND` would refuse is told, too.
         json: The problems as JSON on standard output.
     """
     from .validate import validate_command
 
-    return validate_command(target, as_json=json)
+    return validate_command(target, kind, as_json=json)
 
 
 @app.command(name="draw", help_epilogue="")

@@ -8,7 +8,22 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-__all__ = ["FormOptions", "RunOptions", "TopOptions"]
+from .report import UsageError
+
+__all__ = ["FormOptions", "RunOptions", "TopOptions", "check_kind"]
+
+KINDS = ("graph", "actor", "tick")
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a way to run that there is not.
+
+    Raises:
+        UsageError: with those there are.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"--as {kind}: there is no such way to run; there are {', '.join(KINDS)}")
+
 
 INPUT = """One input; may be repeated. VALUE is read as JSON where it is valid JSON (n=3, tags='["a", "b"]'), else as \
 text."""
@@ -75,7 +90,7 @@ class RunOptions:
     strict: Annotated[bool, Parameter(help="Actors: stop at the first line that is no message.")] = False
     left: Annotated[
         Path | None,
-        Parameter(metavar="FILE", help="Actors: where to add what was left undone; standard error by default."),
+        Parameter(metavar="FILE", help="Actors: where to add what was left undone; by default, it is told what was."),
     ] = None
     dead: Annotated[
         Path | None,

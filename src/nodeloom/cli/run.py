@@ -23,7 +23,7 @@ from ..nodes.graph import Graph
 from ..runners.left import Left
 from ..runners.signals import Signals, end_in_time
 from .inputs import read_inputs
-from .options import RunOptions
+from .options import RunOptions, check_kind
 from .output import write_json, write_line
 from .progress import Display, Silent, display_for, logging_to_stderr
 from .report import FAILED, WRONG, UsageError, fail, failure_of, problems_paragraph
@@ -32,7 +32,6 @@ from .targets import inputs_problem, load_graph, parse_target
 
 __all__ = ["run_command"]
 
-KINDS = ("graph", "actor", "tick")
 ONLY_OF = {
     **dict.fromkeys(("messages", "outputs", "strict", "left", "dead"), ("actor",)),
     "duration": ("tick",),
@@ -76,8 +75,7 @@ def _run(graph: Graph, inputs: Mapping[str, Any], options: RunOptions, output: T
 
 
 def _check(options: RunOptions) -> None:
-    if options.kind not in KINDS:
-        raise UsageError(f"--as {options.kind}: there is no such way to run; there are {', '.join(KINDS)}")
+    check_kind(options.kind)
     for word, kinds in ONLY_OF.items():
         if getattr(options, word) and options.kind not in kinds:
             raise UsageError(f"--{word.replace('_', '-')} means nothing --as {options.kind}; it is for {kinds[0]}")

@@ -9,22 +9,25 @@ from dataclasses import asdict
 
 from ..errors import GraphError, Problem
 from ..nodes.host import run_sync
+from .options import check_kind
 from .output import write_json
+from .refusals import refusals
 from .report import WRONG, harmless, problem_lines, show_error, wants_traceback
 from .targets import Target, check_target, load_graph, parse_target
 
 __all__ = ["validate_command"]
 
 
-def validate_command(text: str, *, as_json: bool) -> int:
-    """Check the graph that a target names; gives the exit code."""
+def validate_command(text: str, kind: str, *, as_json: bool) -> int:
+    """Check the graph that a target names, for a way to run it; gives the exit code."""
+    check_kind(kind)
     target = parse_target(text)
     problems: Sequence[Problem]
     try:
         with redirect_stdout(sys.stderr):
             problems = check_target(target)
             if not any(problem.severity == "error" for problem in problems):
-                problems = [*problems, *run_sync(_forms_of, target)]
+                problems = sorted([*problems, *run_sync(_found_beyond, target, kind)], key=_place)
     except GraphError as error:
         if wants_traceback():
             show_error(error)
@@ -39,9 +42,21 @@ def validate_command(text: str, *, as_json: bool) -> int:
     return WRONG if wrong else 0
 
 
-async def _forms_of(target: Target) -> list[Problem]:
-    """What the functions of the nodes' forms say: what is offered to choose from may not be known without them."""
-    return [problem for problem in await load_graph(target).check() if problem.severity == "error"]
+async def _found_beyond(target: Target, kind: str) -> list[Problem]:
+    """What only a graph that was made can tell.
+
+    What the functions of the nodes' forms say, for what is offered to choose from may not be known without them; and
+    what a run of this kind would refuse.
+    """
+    graph = load_graph(target)
+    return [
+        *(problem for problem in await graph.check() if problem.severity == "error"),
+        *await refusals(graph, kind),
+    ]
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    return problem.line or 0, problem.column or 0
 
 
 def _verdict(problems: Sequence[Problem], wrong: bool) -> str:

@@ -77,7 +77,7 @@ class Edge(msgspec.Struct, frozen=True):
         when: the condition as written: a text of the expression language, or the pairs of a keyword condition.
         predicate: the same in Python.
         errors: for `error`, the type names it catches; empty for any.
-        metadata: what the author attached, as a copy that cannot be changed; the runtime does not read it.
+        metadata: what the author attached, as a copy that cannot be changed; of all of it a clock reads `read`.
         line: where a document declares it, from 1.
     """
 

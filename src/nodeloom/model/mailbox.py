@@ -10,7 +10,7 @@ import msgspec
 
 from ..errors import DefinitionError
 
-__all__ = ["OVERFLOWS", "Directive", "Mailbox", "Overflow", "Supervision"]
+__all__ = ["DIRECTIVES", "OVERFLOWS", "Directive", "Mailbox", "Overflow", "Supervision"]
 
 Overflow = Literal["block", "drop_oldest", "drop_newest", "reject"]
 """What a full channel does with one message more: wait for room, drop its oldest, drop that one, or refuse it."""
@@ -95,6 +95,20 @@ class Supervision(msgspec.Struct, frozen=True):
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if not number or value < 0 or (word == "within" and value == 0):
                 raise DefinitionError(f"{word} of a supervision is seconds {least}, not {value!r}")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any] | str) -> Supervision:
+        """The supervision that a document describes, as `restart` or `{directive: restart, max_restarts: 3}`.
+
+        Raises:
+            DefinitionError: settings that cannot work, or do not exist.
+        """
+        given: Mapping[str, Any] = {"directive": settings} if isinstance(settings, str) else settings
+        unknown = [str(word) for word in given if word not in cls.__struct_fields__]
+        if unknown:
+            known = ", ".join(cls.__struct_fields__)
+            raise DefinitionError(f"a supervision has no {', '.join(unknown)}; it has: {known}")
+        return cls(**given)
 
     def wait(self, restarts: int) -> float:
         """Seconds to wait before a restart, the first of late being 1."""

@@ -73,8 +73,10 @@ class RunsByItself:
         Cancelling this finishes what was taken out of the channel, and leaves the rest there.
 
         Args:
-            mailbox: a channel of messages, whose bodies are inputs. **options: as of `Graph.actors`, and `observer`,
-                which is given every output.
+            mailbox: a channel of messages, whose bodies are inputs.
+            **options: as of `Graph.actors`; `observer`, which is given every output; `dead_letters`, which is given
+                every message that failed for good, as a `DeadLetter` with its `inputs` and its `error`. Both are
+                functions: a plain one is called at once, an async one from a task of its own.
 
         Returns:
             How it did, an `ActorStats`.

@@ -24,6 +24,7 @@ from .event import Event
 from .forms import check_params
 from .host import Actors, current_host, run_sync
 from .judged import OUTPUT_NAMES, PARAM_NAMES, node_problems, output_problems, port_problems, rendered_params
+from .misspelt import reading_problems, topic_problems
 from .naming import snake_case
 from .node import Node
 from .wiring import Wire, as_wirable, rewire
@@ -97,6 +98,7 @@ class Graph:
         judged = judge(declaration)
         problems = [*judged.problems, *node_problems(nodes, declaration, call)]
         problems += [*port_problems(declaration, self.nodes), *output_problems(outputs, declaration)]
+        problems += [*reading_problems(declaration.edges, self.nodes), *topic_problems(self.nodes)]
         if any(problem.severity == "error" for problem in problems):
             raise GraphError(problems, f"graph {self.name}")
         self._warnings = problems
@@ -199,9 +201,9 @@ class Graph:
         """The nodes of this graph as actors, each with a mailbox: `async with graph.actors() as system: ...`.
 
         Args:
-            **options: `mailbox`, of actors whose nodes do not say; `supervision`, of all or by node id; `kept`, how
-                many dead letters are; `grace`, seconds that what is under way has at the end; `metadata`, `config`,
-                `watch`, as of a run.
+            **options: `mailbox`, of actors whose nodes do not say; `supervision`, of all or by node id, whatever these
+                say; `kept`, how many dead letters are; `grace`, seconds that what is under way has at the end;
+                `metadata`, `config`, `watch`, as of a run.
 
         Returns:
             The system, to `tell`, `ask`, `pause`, `drain`, `stop` and look at; see `ActorSystem`.

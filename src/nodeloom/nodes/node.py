@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from ..errors import DefinitionError, FrozenDefinition
 from ..model.batch import Batch, spelt_twice
 from ..model.edge import EdgeCondition, Quorum
-from ..model.mailbox import Mailbox
+from ..model.mailbox import Mailbox, Supervision
 from ..model.masks import MASKS
 from ..model.plan import NodeSpec
 from ..model.values import Values
@@ -49,6 +49,7 @@ class Node(RunsByItself, HasForm, Wirable):
         policies: what is done around `work`, in any order: `[Retry(3), Timeout(10)]`.
         batch: its work is done for each of many items: `Batch(items="{{ outputs.scan.files }}", parallel=True)`.
         mailbox: as an actor, how many messages wait for it, and what happens to one more: `Mailbox(100, "reject")`.
+        supervision: what the actor does after a message that failed for good: `Supervision("restart")`, or `"stop"`.
         rate: under a clock, ticks a second. order: of nodes due at one instant, the lowest comes first.
         deadline: seconds after it was due by which a tick is to be done. watchdog: seconds without a tick that is done.
         on_miss: what is done when one of these is missed: `"warn"`, `"skip"`, `"safe_state"`, `"restart"`, `"stop"`.
@@ -81,6 +82,7 @@ class Node(RunsByItself, HasForm, Wirable):
     policies: tuple[Any, ...] = ()
     batch: Batch | None = None
     mailbox: Mailbox | None = None
+    supervision: Supervision | None = None
     rate: float | None = None
     order: int = 0
     deadline: float | None = None

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args
 
 from ..errors import DefinitionError
 from ..model.batch import Batch
 from ..model.edge import Quorum
-from ..model.mailbox import Mailbox
+from ..model.mailbox import Mailbox, Supervision
 from .host import policies
 
-__all__ = ["LATER", "PARAM_NAMES", "RESERVED", "TICKING", "setting"]
+__all__ = ["ACTING", "LATER", "PARAM_NAMES", "READINGS", "RESERVED", "TICKING", "Reading", "setting"]
 
 PARAM_NAMES = ("inputs", "state", "outputs", "run", "error")
 """What templates in the params of a node may name (semantics 12.1)."""
 
 TICKING = ("rate", "order", "deadline", "watchdog", "on_miss", "on_overrun")
-RESERVED = ("id", "join", "routing", "isolation", "memory", "pool", "policies", "batch", "mailbox", *TICKING)
+ACTING = ("mailbox", "supervision")
+RESERVED = ("id", "join", "routing", "isolation", "memory", "pool", "policies", "batch", *ACTING, *TICKING)
 LATER = {"queue": "brokers"}
+Reading = Literal["latest", "queue", "sample"]
+"""How a ticking node reads what comes along an edge, as its metadata says."""
+READINGS: tuple[str, ...] = get_args(Reading)
 ON_MISS = ("warn", "skip", "safe_state", "restart", "stop")
 ON_OVERRUN = ("skip", "catch_up", "coalesce")
 
@@ -28,9 +32,10 @@ def setting(word: str, value: Any, whose: str) -> Any:
     """The value of a reserved word, checked, and as it is kept."""
     if word == "policies":
         return policies().check_policies(value, whose)
-    if word in ("batch", "mailbox") and isinstance(value, Mapping):
-        kind = Batch if word == "batch" else Mailbox
-        return kind.of(cast("Mapping[str, Any]", value))
+    if word in _MADE_OF and isinstance(value, Mapping):
+        return _MADE_OF[word](cast("Mapping[str, Any]", value))
+    if word == "supervision" and isinstance(value, str):
+        return Supervision.of(value)
     problem = _CHECKS[word](value)
     if problem:
         raise DefinitionError(f"{word}={value!r} of {whose}: {problem}")
@@ -80,6 +85,14 @@ def _check_mailbox(value: Any) -> str | None:
     )
 
 
+def _check_supervision(value: Any) -> str | None:
+    return (
+        None
+        if value is None or isinstance(value, Supervision)
+        else 'give a Supervision, as Supervision("restart"), or its name; in a document stop, or {directive: restart}'
+    )
+
+
 def _check_rate(value: Any) -> str | None:
     return None if value is None or _above_zero(value) else "a rate is how many ticks a second there are, above 0"
 
@@ -97,6 +110,13 @@ def _check_order(value: Any) -> str | None:
     return None if whole else "a whole number; of nodes due at one instant the lowest comes first"
 
 
+_MADE_OF: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "batch": Batch.of,
+    "mailbox": Mailbox.of,
+    "supervision": Supervision.of,
+}
+"""What a document says as a mapping."""
+
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "id": _check_id,
     "join": _check_join,
@@ -106,6 +126,7 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "pool": _check_pool,
     "batch": _check_batch,
     "mailbox": _check_mailbox,
+    "supervision": _check_supervision,
     "rate": _check_rate,
     "order": _check_order,
     "deadline": _check_seconds,

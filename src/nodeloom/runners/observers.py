@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 from ..channels import ForwardingChannel, MemoryChannel, Message
 from ..errors import ChannelClosed
 from ..model.mailbox import Overflow
-from ..model.values import Values
 from ..nodes.context import being_cancelled
 
 __all__ = ["Observer", "Observers"]
 
-Observer = Callable[[Values], Any]
-"""Is given the outputs of a step; plain, or a coroutine function."""
+Observer = Callable[[Any], Any]
+"""Is given the outputs of a step, or a dead letter; plain, or a coroutine function."""
 
 log = logging.getLogger("nodeloom.observers")
 
@@ -30,13 +29,13 @@ class _Reader(NamedTuple):
 
 
 class Observers:
-    """The observers of one node.
+    """The observers of one node, or of dead letters.
 
     A plain one is called when the output is there. An async one has a channel and a task of its own: one that is slow
     delays itself alone, and loses the oldest outputs when it is 1,000 behind.
 
     Args:
-        whose: the node, for messages.
+        whose: the node, or what else, for messages.
     """
 
     __slots__ = ("_async", "_channel", "_plain", "_whose", "failures")
@@ -80,7 +79,7 @@ class Observers:
             self._channel = ForwardingChannel(name=f"outputs of {self._whose}")
         return self._channel
 
-    def tell(self, outputs: Values) -> None:
+    def tell(self, outputs: Any) -> None:
         """Give everybody an output; nobody's failure is anybody else's."""
         for observer in list(self._plain):
             try:
@@ -100,7 +99,7 @@ class Observers:
         task = asyncio.create_task(self._observe(observer, channel), name=f"observer of {self._whose}")
         return _Reader(channel, task)
 
-    async def _observe(self, observer: Callable[[Values], Awaitable[Any]], channel: MemoryChannel) -> None:
+    async def _observe(self, observer: Callable[[Any], Awaitable[Any]], channel: MemoryChannel) -> None:
         while True:
             try:
                 message = await channel.receive()

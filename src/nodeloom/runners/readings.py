@@ -73,7 +73,7 @@ class View(msgspec.Struct, frozen=True):
     name: str
     kind: Kind
     count: int = 0
-    totals: dict[str, float] = {}
+    totals: dict[str, int | float] = {}
     actors: tuple[ActorStats, ...] = ()
     ticks: tuple[TickStats, ...] = ()
 
@@ -114,7 +114,7 @@ def view_of(watched: Watched, ask: Ask) -> View:
     name = shortened(watched.name, LONGEST_NAME)
     kind: Kind = "clock" if watched.kind == "clock" else "actors"
     found: list[Any] = [*watched.stats().values()]
-    totals: dict[str, float] = {word: sum(getattr(each, word) for each in found) for word in _ADDED_UP[kind]}
+    totals: dict[str, int | float] = {word: sum(getattr(each, word) for each in found) for word in _ADDED_UP[kind]}
     first = ranked(found, ask.sort, ask.limit)[: ask.limit]
     if kind == "actors":
         return View(name, kind, len(found), totals, actors=tuple(map(_actor_told, first)))

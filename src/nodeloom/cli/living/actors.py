@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -21,15 +21,16 @@ from ...model.values import Values
 from ...nodes.event import Event
 from ...nodes.graph import Graph
 from ...runners.actors.dead_letters import DeadLetters
-from ...runners.actors.delivery import LeftMessage
 from ...runners.actors.system import ActorSystem
 from ...runners.signals import Signals, end_in_time
 from ..options import RunOptions
 from ..output import as_line, write_line
+from ..refusals import final_nodes
 from ..report import FAILED, WRONG, UsageError, fail
 from ..tally import seconds_text
 from ..top.display import Moving
 from .intake import Intake
+from .keeping import Line, keep, tell_lost
 from .messages import dead_line, left_line
 from .watching import Screen, be_seen, show_for
 
@@ -61,8 +62,7 @@ def _observed(graph: Graph, named: list[str] | None) -> list[str]:
             raise UsageError(f"--outputs {name}: {graph.name} has no such node{nearest(name, graph.nodes)}")
     if named:
         return list(dict.fromkeys(named))
-    followed = {edge.source for edge in graph.edges if edge.kind != "error"}
-    final = [name for name in graph.nodes if name not in followed]
+    final = final_nodes(graph)
     if not final:
         known = ", ".join(graph.nodes)
         raise UsageError(f"something follows on every node of {graph.name}: say with --outputs whose go out ({known})")
@@ -116,6 +116,7 @@ class ActorCommand:
         drained = asyncio.create_task(_drained(feeding, system))
         await asyncio.wait({drained, stopping}, return_when=asyncio.FIRST_COMPLETED)
         intake.close()
+        logging.getLogger("nodeloom.actors").setLevel(logging.ERROR)  # what is left is said at the end
         await system.stop(within=self._grace)
         await asyncio.wait({feeding})
         for task in (drained, stopping):
@@ -165,9 +166,11 @@ class ActorCommand:
 
     def _ended(self, system: ActorSystem, intake: Intake, signals: Signals, seconds: float) -> int:
         """Keep what was left, say how it went; gives the exit code, which an output that broke has of its own."""
-        left = [*_lines_of(system.left), *intake.left()]
-        if left:
-            self._keep("left", self._options.left, left)
+        left: list[Line] = [*map(left_line, system.left), *intake.left()]
+        if left and self._options.left is not None:
+            keep("left", self._options.left, left)
+        elif left:
+            tell_lost(left, intake.name)
         self._keep_dead(system.dead_letters)
         dead = system.dead_letters.total
         if self._options.json and self._broken is None:
@@ -189,42 +192,16 @@ class ActorCommand:
         """Write the dead letters where `--dead` says; else say how many there were."""
         path, count = self._options.dead, letters.total if self._options.dead is None else letters.lost
         if path is not None and letters:
-            self._keep("dead", path, [dead_line(letter) for letter in letters])
+            keep("dead", path, [dead_line(letter) for letter in letters])
         if count:
             how = "--dead FILE keeps them" if path is None else f"--dead keeps the latest {KEPT:,}"
             fail(f"{count:,} dead letter{'s' * (count != 1)} not kept; {how}", FAILED)
-
-    @staticmethod
-    def _keep(option: str, path: Path | None, lines: Sequence[dict[str, Any] | bytes]) -> None:
-        """Add lines that can be sent again to a file; where there is none or that fails, to standard error."""
-        if path is not None:
-            try:
-                with path.open("a", encoding="utf-8") as file:
-                    _write_all(lines, file)
-                    return
-            except OSError as error:
-                fail(f"--{option} {path}: {error.strerror or error}; what it was to keep follows", FAILED, error)
-        _write_all(lines, sys.stderr)
 
 
 async def _drained(feeding: asyncio.Task[None], system: ActorSystem) -> None:
     await asyncio.wait({feeding})
     if feeding.exception() is None:
         await system.drain()
-
-
-def _lines_of(left: tuple[LeftMessage, ...]) -> Iterator[dict[str, Any]]:
-    for each in left:
-        about = {"message": each.message_id, "status": each.status}
-        yield left_line(each.node, each.inputs, about if each.state == each.inputs else {**about, "state": each.state})
-
-
-def _write_all(left: Sequence[dict[str, Any] | bytes], file: TextIO) -> None:
-    for each in left:
-        if isinstance(each, bytes):
-            file.write(f"{each.decode(errors='replace')}\n")
-        else:
-            write_line(each, file)
 
 
 def _summary(system: ActorSystem, intake: Intake, left: int, seconds: float) -> str:

@@ -12,7 +12,7 @@ from ...runners.actors.system import ActorSystem
 from ..report import fail
 from ..targets import inputs_problem
 from .lines import Lines
-from .messages import BadLine, Told, left_line, message_of
+from .messages import BadLine, Told, message_of
 
 __all__ = ["Intake"]
 
@@ -25,7 +25,7 @@ class Intake:
 
     Attributes:
         sent: how many messages were taken in. bad: how many lines were none, or were refused.
-        over: everything was read, and sent.
+        over: everything was read, and sent. name: of what is read.
     """
 
     def __init__(self, system: ActorSystem, descriptor: int, name: str, *, strict: bool) -> None:
@@ -33,7 +33,7 @@ class Intake:
         self.over = False
         self._system = system
         self._lines = Lines(descriptor)
-        self._name = name
+        self.name = name
         self._strict = strict
         self._closed = False
         self._unread: list[bytes] = []
@@ -44,7 +44,7 @@ class Intake:
     @property
     def place(self) -> str:
         """How far it has read."""
-        return f"line {self._lines.number:,} of {self._name}"
+        return f"line {self._lines.number:,} of {self.name}"
 
     async def run(self) -> None:
         """Send one line after the other; a bad one is told of, and stops nobody."""
@@ -62,7 +62,7 @@ class Intake:
 
     def left(self) -> Iterator[dict[str, Any] | bytes]:
         """What was read, and is no message of the actors'."""
-        yield from (left_line(told.node, told.inputs, priority=told.priority) for told in self._refused)
+        yield from (told.as_line() for told in self._refused)
         yield from (line for line in self._unread if line.strip())
 
     async def _take(self, line: bytes) -> None:
@@ -77,7 +77,9 @@ class Intake:
     async def _send(self, told: Told) -> None:
         node = told.node or self._start
         try:
-            if node is None:
+            if told.was_under_way:
+                await self._system.send_again(told.as_left(self._named(node)))
+            elif node is None:
                 await self._system.send(told.inputs, priority=told.priority)
             else:
                 await self._system.tell(node, told.inputs, priority=told.priority)
@@ -87,6 +89,11 @@ class Intake:
             self._refused.append(told)  # it waited for room when the end came
             self.sent -= 1
         await asyncio.sleep(0)  # where there is always room, what was sent has its turn, too
+
+    def _named(self, node: str | None) -> str:
+        if node is None:
+            raise BadLine("a message that was under way, with a state or run_inputs, names the node it was at")
+        return node
 
     def _tell(self, what: str, error: Exception | None = None) -> None:
         self.bad += 1

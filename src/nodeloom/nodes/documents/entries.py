@@ -63,6 +63,12 @@ class Entry:
         return self.settings.get("batch")
 
     @property
+    def rate(self) -> float | None:
+        """How often it ticks under a clock, as far as it is known."""
+        rate: float | None = self.settings.get("rate", getattr(self.kind, "rate", None))
+        return rate
+
+    @property
     def outputs(self) -> Collection[str] | None:
         """The names of its outputs, where they are declared: by its type, or by the document that it holds."""
         if self.batch is not None:

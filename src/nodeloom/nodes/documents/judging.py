@@ -13,11 +13,12 @@ from ...model.compile import judge as judge_graph
 from ...model.edge import Edge
 from ..graph import OUTPUT_NAMES, PARAM_NAMES, port_problems
 from ..host import policies
+from ..misspelt import metadata_problems, topic_problems
 from .edges import Arrow
 from .entries import Entry
 from .findings import Findings, hint, shown
 from .heading import Heading
-from .places import is_list
+from .places import Path, is_list
 from .texts import Known, check_condition, check_templates, rendered
 
 __all__ = ["Parts", "declaration_of", "judge"]
@@ -71,6 +72,8 @@ def judge(heading: Heading, entries: list[Entry], arrows: list[Arrow], findings:
     if not findings.is_full:
         _judge_shape(parts, shape, is_certain, findings)
         _judge_ports(parts, findings)
+        _judge_metadata(parts, findings)
+        _judge_topics(parts, findings)
     return parts
 
 
@@ -145,3 +148,24 @@ def _judge_ports(parts: Parts, findings: Findings) -> None:
     nodes = {entry.id: entry.node for entry in parts.entries if entry.node is not None}
     for problem in port_problems(declaration_of(parts), nodes):
         findings.add(problem.code, problem.message, ("nodes", str(problem.node)), key=True, field=problem.field)
+
+
+def _judge_metadata(parts: Parts, findings: Findings) -> None:
+    """The words of edges to nodes with a rate, each where it stands."""
+    ticking = {entry.id for entry in parts.entries if entry.rate is not None}
+    seen = set[Path]()
+    for arrow in parts.arrows:
+        if arrow.edge.target in ticking and arrow.path not in seen:
+            seen.add(arrow.path)
+            for word, message, severity in metadata_problems(arrow.edge.metadata):
+                path = (*arrow.path, "metadata", word)
+                findings.add(
+                    "reading", message, path, key=severity == "warning", edge=str(arrow.edge), severity=severity
+                )
+
+
+def _judge_topics(parts: Parts, findings: Findings) -> None:
+    nodes = {entry.id: entry.node for entry in parts.entries if entry.node is not None}
+    for problem in topic_problems(nodes):
+        path = ("nodes", str(problem.node))
+        findings.add(problem.code, problem.message, path, key=True, severity=problem.severity)

@@ -10,7 +10,7 @@ import msgspec
 from ...errors import DefinitionError, DocumentError, ExpressionError, Problem
 from ...expressions import from_keywords
 from ...model.edge import Edge, Quorum
-from ...model.mailbox import Mailbox
+from ...model.mailbox import Mailbox, Supervision
 from ...model.reducers import NAMED, Reducer
 from ...model.state import StateSchema
 from ..declared import schema_from_class
@@ -18,7 +18,7 @@ from ..graph import Graph, GraphNode
 from ..host import policies
 from ..node import Node
 from ..registry import Registry
-from ..settings import TICKING
+from ..settings import ACTING, TICKING
 from .heading import FORMAT
 from .reading import read_mapping
 from .saved_nodes import save_node
@@ -180,7 +180,7 @@ def _settings(node: Node) -> dict[str, Any]:
     """What is set on the node itself, as far as it differs from its type."""
     kind = type(node)
     settings: dict[str, Any] = {}
-    for word in ("join", "routing", "isolation", "memory", "pool", "mailbox", *TICKING):
+    for word in ("join", "routing", "isolation", "memory", "pool", *ACTING, *TICKING):
         value: Any = getattr(node, word)
         if value != getattr(kind, word):
             settings[word] = _as_data(value)
@@ -190,7 +190,7 @@ def _settings(node: Node) -> dict[str, Any]:
 def _as_data(value: Any) -> Any:
     if isinstance(value, Quorum):
         return {"quorum": value.n}
-    return msgspec.structs.asdict(value) if isinstance(value, Mailbox) else value
+    return msgspec.structs.asdict(value) if isinstance(value, Mailbox | Supervision) else value
 
 
 def _default_starts(graph: Graph) -> list[str]:

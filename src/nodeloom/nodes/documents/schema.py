@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...model.mailbox import OVERFLOWS
+from ...model.mailbox import DIRECTIVES, OVERFLOWS
 from ...model.reducers import NAMED
 from ..settings import ON_MISS, ON_OVERRUN
 from .heading import FORMAT, TYPES
@@ -86,10 +86,11 @@ def _node() -> dict[str, Any]:
                 ]
             },
             "routing": {"enum": ["all", "first"]},
-            "isolation": {"enum": ["thread", "inline"]},
+            "isolation": {"enum": ["thread", "inline", "process"]},
             "memory": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]},
             "pool": {"type": "string", "minLength": 1},
             "mailbox": _mailbox(),
+            "supervision": _supervision(),
             **_ticking(),
             "batch": _batch(),
             "policies": {"type": "object", "description": "As {retry: 3, timeout: 10, rate_limit: {rate: 10}}."},
@@ -103,6 +104,17 @@ def _node() -> dict[str, Any]:
 def _mailbox() -> dict[str, Any]:
     properties = {"maxsize": {"type": "integer", "minimum": 1}, "overflow": {"enum": [*OVERFLOWS]}}
     return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
+
+
+def _supervision() -> dict[str, Any]:
+    properties = {
+        "directive": {"enum": [*DIRECTIVES]},
+        "max_restarts": {"type": "integer", "minimum": 0},
+        "within": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds."},
+        "backoff": {"type": "number", "minimum": 0, "description": "Seconds before the first restart."},
+    }
+    fields = {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
+    return {"anyOf": [{"enum": [*DIRECTIVES]}, fields]}
 
 
 def _ticking() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import overload
 
 from ...errors import NodeloomError
+from ..observers import Observer, Observers
 from .delivery import DeadLetter
 
 __all__ = ["DeadLetters"]
@@ -26,6 +27,7 @@ class DeadLetters(Sequence[DeadLetter]):
         self._letters: deque[DeadLetter] = deque()
         self._kept = kept
         self._again = again
+        self._observers: Observers | None = None
         self.total = self.lost = 0
 
     def add(self, letter: DeadLetter) -> None:
@@ -33,6 +35,32 @@ class DeadLetters(Sequence[DeadLetter]):
         self.total += 1
         self._letters.append(letter)
         self._forget_oldest()
+        if self._observers is not None:
+            self._observers.tell(letter)
+
+    def add_observer(self, observer: Observer) -> None:
+        """Give every letter from now on to a function: a plain one is called at once, an async one from a task.
+
+        What it raises is logged, and nobody else's; a slow async one loses the oldest when it is 1,000 letters behind.
+
+        Raises:
+            TypeError: it is no function.
+        """
+        if not callable(observer):
+            raise TypeError(f"an observer of dead letters is a function of one, as letters.append, not {observer!r}")
+        if self._observers is None:
+            self._observers = Observers("dead letters")
+        self._observers.add(observer)
+
+    def remove_observer(self, observer: Observer) -> None:
+        """Give it nothing more; of one that is not there, nothing."""
+        if self._observers is not None:
+            self._observers.remove(observer)
+
+    async def close(self, within: float) -> None:
+        """Let async observers finish with the letters they have, for these seconds at most."""
+        if self._observers is not None:
+            await self._observers.close(within)
 
     def _forget_oldest(self) -> None:
         while len(self._letters) > self._kept:

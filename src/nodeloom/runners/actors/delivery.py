@@ -10,7 +10,7 @@ import msgspec
 from ...channels import Sent
 from ...model.branches import state_of
 from ...model.run import ErrorInfo, Step
-from ...model.values import Values
+from ...model.values import EMPTY, Values
 from ...nodes.context import Live
 
 __all__ = ["UNOPENED", "DeadLetter", "Delivery", "LeftMessage", "Post", "left_of", "state_at"]
@@ -75,6 +75,7 @@ class LeftMessage(msgspec.Struct, frozen=True):
         inputs: what the actor would have been given. state: the flowing state there.
         status: `waiting` in a mailbox or for room in it, `interrupted` while it was worked on, `joining` where the
             others of its join had not come.
+        run_inputs: what came from outside. priority: of the message, where it had come to an actor.
     """
 
     node: str
@@ -82,6 +83,8 @@ class LeftMessage(msgspec.Struct, frozen=True):
     inputs: Values
     state: Values
     status: str = "waiting"
+    run_inputs: Values = EMPTY
+    priority: int = 0
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -115,6 +118,7 @@ def state_at(live: Live, step: Step) -> Values:
 
 def left_of(delivery: Delivery, node: str, status: str = "waiting") -> LeftMessage:
     """What is left of a delivery to a node that nobody performed."""
+    came, rest = delivery.body, (status, delivery.body, delivery.priority)
     if not delivery.is_open:
-        return LeftMessage(node, delivery.id, delivery.body, delivery.body, status)
-    return LeftMessage(node, delivery.id, delivery.step.inputs, state_at(delivery.live, delivery.step), status)
+        return LeftMessage(node, delivery.id, came, came, *rest)
+    return LeftMessage(node, delivery.id, delivery.step.inputs, state_at(delivery.live, delivery.step), *rest)

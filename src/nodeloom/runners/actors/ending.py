@@ -8,7 +8,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from ...errors import NodeloomError
+from ...model.branches import state_of
 from ...model.plan import Plan
+from ...model.values import Values
 from ...nodes.node import Node
 from ...resources.given import check_seconds
 from ..left import Left, LeftStep
@@ -22,7 +24,7 @@ __all__ = ["Ending"]
 log = logging.getLogger("nodeloom.actors")
 
 OBSERVING = 1.0
-"""Seconds that async observers have at the end for the outputs they have not seen."""
+"""Seconds that async observers have at the end for the outputs and letters they have not seen."""
 
 LETTING_GO = 3.0
 """Seconds that work has to let its cancelling through; it is told of that three times."""
@@ -193,7 +195,8 @@ class Ending(Dispatch):
             log.warning("message %s was left at %s, %s", each.message_id, each.node, each.status)
         await self._refuse_left()
         await self._stop_nodes(until)
-        await asyncio.gather(*[actor.observers.close(OBSERVING) for actor in self.actors if actor.is_observed])
+        observers = [actor.observers.close(OBSERVING) for actor in self.actors if actor.is_observed]
+        await asyncio.gather(*observers, self.dead_letters.close(OBSERVING))
         self._forget()
         return left
 
@@ -241,14 +244,15 @@ class Ending(Dispatch):
             if actor.post is not None:
                 found += [left_of(each, actor.node_id) for each in actor.post.waiting()]
         for live in self._lives.values():
-            for step in live.run.ready:
+            run = live.run
+            for step in run.ready:
                 node = self.plan.nodes[step.node].id
-                found.append(LeftMessage(node, live.run.id, step.inputs, state_at(live, step)))
-            for arrivals in live.run.waiting.values():
+                found.append(LeftMessage(node, run.id, step.inputs, state_at(live, step), "waiting", run.inputs))
+            for arrivals in run.waiting.values():
                 for each in arrivals:
-                    branch = live.run.branches[each.branch]
+                    state = Values(state_of(run, run.branches[each.branch], self.plan.state))
                     node = self.plan.nodes[each.node].id
-                    found.append(LeftMessage(node, live.run.id, each.inputs, branch.state or each.inputs, "joining"))
+                    found.append(LeftMessage(node, run.id, each.inputs, state, "joining", run.inputs))
         return tuple(found)
 
     async def _refuse_left(self) -> None:

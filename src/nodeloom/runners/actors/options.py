@@ -44,14 +44,15 @@ def _are_rules(given: Any) -> bool:
 
 
 def supervision_of(given: Supervision | Mapping[str, Supervision] | None, graph: Graph) -> Callable[[str], Supervision]:
-    """How each actor is supervised."""
+    """How each actor is supervised: as was said with the actors, else as its node says."""
     default = Supervision()
-    if given is None or isinstance(given, Supervision):
-        return lambda _: given or default
-    if not _are_rules(given):
+    if isinstance(given, Supervision):
+        return lambda _: given
+    if given is not None and not _are_rules(given):
         raise DefinitionError(f"supervision is a Supervision for all actors, or one each by node id, not {given!r}")
-    unknown = [name for name in given if name not in graph.nodes]
+    named: Mapping[str, Supervision] = given or {}
+    unknown = [name for name in named if name not in graph.nodes]
     if unknown:
         known = ", ".join(graph.nodes)
         raise UnknownActor(f"supervision of {', '.join(unknown)}, of which there is no actor; there are: {known}")
-    return lambda node_id: given.get(node_id, default)
+    return lambda node_id: named.get(node_id) or graph.nodes[node_id].supervision or default

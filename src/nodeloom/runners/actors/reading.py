@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ...channels import Channel, Message, Sent
@@ -57,7 +57,9 @@ class Reading(Ending):
             try:
                 await self._enter(actor, message.body, message.priority, None)
             except (asyncio.CancelledError, ActorStopped) as error:
-                self._undelivered.append(LeftMessage(actor.node_id, message.id, handed(message.body), Values()))
+                body = handed(message.body)
+                told = (actor.node_id, message.id, body, body, "waiting", body, message.priority)
+                self._undelivered.append(LeftMessage(*told))
                 if isinstance(error, asyncio.CancelledError):
                     raise
                 log.warning("%s ends: %s", pump.get_name(), error)
@@ -75,12 +77,28 @@ class Reading(Ending):
         self.dead_letters.add(DeadLetter(actor.node_id, message.id, body, nothing, body, info, 0, time.time()))
 
 
-async def go(system: Reading, node: Node, mailbox: Channel, observer: Observer | None) -> ActorStats:
-    """Let the only actor of a system read a channel to its end; see `Node.go`."""
+async def go(
+    make: Callable[..., Reading],
+    node: Node,
+    mailbox: Channel,
+    *,
+    observer: Observer | None = None,
+    dead_letters: Observer | None = None,
+    **options: Any,
+) -> ActorStats:
+    """Let the only actor of a system read a channel to its end; see `Node.go`.
+
+    Args:
+        make: makes the system, of the options. node, mailbox: its actor, and what that reads.
+        observer: is given every output. dead_letters: is given every dead letter.
+    """
+    system = make(**options)
     actor = system[node]
-    if observer is not None:
-        actor.add_observer(observer)
     try:
+        if observer is not None:
+            actor.add_observer(observer)
+        if dead_letters is not None:
+            system.dead_letters.add_observer(dead_letters)
         await system.read_all(actor, mailbox)
     finally:
         await system.stop()

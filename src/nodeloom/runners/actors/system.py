@@ -38,7 +38,7 @@ from ..program import Program
 from ..stats import ActorStats
 from .actor import Actor
 from .dead_letters import DeadLetters
-from .delivery import UNOPENED, DeadLetter, Delivery
+from .delivery import UNOPENED, DeadLetter, Delivery, LeftMessage
 from .dispatch import stopped
 from .options import Given, check_options, supervision_of
 from .reading import Reading
@@ -70,7 +70,8 @@ class ActorSystem(Reading):
     Args:
         graph: the graph. services: the engine's.
         mailbox: of actors whose nodes do not say; 1,000 messages, then senders wait, by default.
-        supervision: what actors do after a message that failed for good: for all, or by node id.
+        supervision: what actors do after a message that failed for good, whatever their nodes say: for all, or by
+            node id.
         kept: how many dead letters are kept. grace: seconds that leaving `async with` gives what is under way.
         **given: `metadata` and `config`, which `ctx.metadata` and `ctx.config` are; `watch`, which is told each event.
 
@@ -212,6 +213,22 @@ class ActorSystem(Reading):
         finally:
             timer.cancel()
 
+    async def send_again(self, *left: LeftMessage) -> int:
+        """Send messages that were left, by these actors or others, each to the actor it was at, with its state.
+
+        What had come to a join comes there one by one, and goes on by itself.
+
+        Args:
+            left: what `stop`, `drain` or `left` gave.
+
+        Returns:
+            How many were taken in; a full mailbox may drop one.
+
+        Raises:
+            UnknownActor: there is no such node here; and all that `tell` raises of room.
+        """
+        return sum([await self._send_again(each) for each in left])
+
     async def send(self, inputs: Mapping[str, Any] | None = None, *, priority: int = 0) -> None:
         """Send a message to where the graph starts, as `graph.run` does.
 
@@ -317,8 +334,8 @@ class ActorSystem(Reading):
         actor = self.actors[ctx.step.node]
         return actor if actor.task is asyncio.current_task() else None
 
-    async def _send_again(self, letter: DeadLetter) -> bool:
-        """Send a dead letter to the actor that could not do it, as it was; whether it was taken in."""
+    async def _send_again(self, letter: DeadLetter | LeftMessage) -> bool:
+        """Send a message to the actor that has not done it, as it was; whether it was taken in."""
         self._refuse()
         actor = self[letter.node]
         sent = await self._open(actor, letter.run_inputs, letter.priority, None, letter.inputs, letter.state)

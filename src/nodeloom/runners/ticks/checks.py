@@ -8,8 +8,9 @@ from typing import Any, cast
 from ...errors import GraphError, Problem
 from ...model.edge import Edge
 from ...nodes.graph import Graph
+from ...nodes.misspelt import metadata_problems
 from ...nodes.node import Node
-from .reading import READINGS, Reading
+from ...nodes.settings import Reading
 
 __all__ = ["Wiring", "can_be_safe", "wiring_of"]
 
@@ -55,23 +56,22 @@ class Wiring:
         """How an edge into a ticking node is read: as it says; where it says nothing, the newest of an equal rate."""
         declared: Any = (edge.metadata or {}).get("read")
         if declared is not None:
-            if declared in READINGS:
-                self.readings[edge.target][index] = cast("Reading", declared)
-            else:
-                self._refuse(edge, f"is read as {declared!r}, which is none of {', '.join(READINGS)}")
+            self.readings[edge.target][index] = cast("Reading", declared)  # the graph has refused any other word
             return
         self.readings[edge.target][index] = "sample" if edge.kind == "error" else "latest"
         other = [each for each in self._led_by.get(edge.source, ()) if self._rate(each) != self._rate(edge.target)]
         if other and edge.kind != "error":
             rates = [f"{each} ticks {self._rate(each):g} times a second" for each in (other[0], edge.target)]
-            self._refuse(edge, f"does not say how it is read, and {' and '.join(rates)}")
+            nearly = [f" ({each.word!r} is no such word)" for each in metadata_problems(edge.metadata)]
+            self._refuse(edge, f"does not say how it is read{''.join(nearly)}, and {' and '.join(rates)}")
 
     def _refuse(self, edge: Edge, what: str) -> None:
         right = (
             f'write {edge.source}.goto({edge.target}, metadata={{"read": "latest"}}) for the newest, again and again, '
             f'"queue" for each once, in order, or "sample" for the newest, once'
         )
-        self.problems.append(Problem("reading", f"{what}; {right}", edge=str(edge), field="metadata.read"))
+        told = f"{what}; {right}"
+        self.problems.append(Problem("reading", told, edge=str(edge), field="metadata.read", line=edge.line))
 
     def _rate(self, node_id: str) -> float:
         return float(self._graph.nodes[node_id].rate or 0.0)
@@ -92,10 +92,15 @@ class Wiring:
     def _judge(self, node: Node) -> None:
         if node.id not in self._led_by:
             what = "has no rate, and no ticking node leads to it, so it would never run: give it a rate, or an edge"
-            self.problems.append(Problem("never_runs", what, node=node.id))
+            self._blame("never_runs", what, node)
         elif node.on_miss == "safe_state" and not can_be_safe(node):
             what = 'has on_miss="safe_state" and no such hook: write `def safe_state(self): ...`'
-            self.problems.append(Problem("safe_state", what, node=node.id))
+            self._blame("safe_state", what, node)
+
+    def _blame(self, code: str, what: str, node: Node) -> None:
+        place = self._graph.plan.by_id[node.id]
+        line = self._graph.declaration.nodes[place].line
+        self.problems.append(Problem(code, what, node=node.id, line=line))
 
 
 def can_be_safe(node: Node) -> bool:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from ...model.run import ErrorInfo
 from ...model.values import Values, freeze, lend, owned
+from ...nodes.settings import Reading
 
-__all__ = ["QUEUED", "READINGS", "Given", "Inbox", "Reading"]
-
-Reading = Literal["latest", "queue", "sample"]
-READINGS: tuple[str, ...] = get_args(Reading)
+__all__ = ["QUEUED", "Given", "Inbox"]
 
 QUEUED = 1_000
 """How many outputs wait on an edge that is read as a queue; the oldest are dropped."""

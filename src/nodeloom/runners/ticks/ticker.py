@@ -12,10 +12,11 @@ from typing import Any
 from ...model.values import EMPTY, Values
 from ...nodes.context import Live, Walk
 from ...nodes.node import Node
+from ...nodes.settings import Reading
 from ..stats import TickStats
 from .agenda import Alarm
 from .figures import Figures
-from .reading import Given, Inbox, Reading
+from .reading import Given, Inbox
 from .schedule import OnOverrun, Schedule
 
 __all__ = ["Tick", "Ticker"]

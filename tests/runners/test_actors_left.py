@@ -1,0 +1,122 @@
+"""What a system of actors has left goes on in another one, with its state (semantics 9.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nodeloom import Graph, Mailbox, node
+from nodeloom.channels import MemoryChannel, Message
+from nodeloom.errors import ActorStopped, ChannelFull, UnknownActor
+from nodeloom.runners.actors.delivery import LeftMessage
+from nodeloom.testing import run_virtual
+
+
+@node
+async def begin(inputs: Any) -> Any:
+    return {"n": inputs["n"], "words": ["a", inputs["text"]]}
+
+
+@node
+async def middle(inputs: Any) -> Any:
+    return {"middle": inputs["n"]}
+
+
+@node(join="all")
+async def tell(state: Any, ctx: Any) -> Any:
+    return {**state, "from": dict(ctx.run_inputs)}
+
+
+def chain() -> Graph:
+    one, two, three = begin.copy(), middle.copy(), tell.copy()
+    one >> two >> three
+    return Graph(one, name="chain")
+
+
+def joined() -> Graph:
+    one, two, three = begin.copy(), middle.copy(), tell.copy()
+    one >> two >> three
+    one >> three
+    return Graph(one, name="joined")
+
+
+async def left_at(graph: Graph, paused: str, **options: Any) -> tuple[LeftMessage, ...]:
+    """What is left of one message when an actor begins none."""
+    system = graph.actors()
+    await system.pause(paused)
+    await system.tell("begin", {"n": 1, "text": "t"}, **options)
+    return await system.stop(within=5.0)
+
+
+async def told(graph: Graph, left: tuple[LeftMessage, ...]) -> tuple[list[Any], int]:
+    seen: list[Any] = []
+    async with graph.actors() as system:
+        system["tell"].add_observer(lambda outputs: seen.append(dict(outputs)))
+        count = await system.send_again(*left)
+        await system.drain()
+        return seen, count
+
+
+FROM = {"n": 1, "text": "t"}
+STATE = {**FROM, "words": ["a", "t"]}
+
+
+@pytest.mark.parametrize("paused", ["begin", "middle", "tell"])
+def test_what_is_left_goes_on_where_it_was_with_its_state(paused: str) -> None:
+    async def main() -> Any:
+        left = await left_at(chain(), paused, priority=4)
+        return left, await told(chain(), left)
+
+    (left,), (seen, count) = run_virtual(main())
+    assert (left.node, left.run_inputs, left.priority) == (paused, FROM, 4)
+    assert (seen, count) == ([{**STATE, "middle": 1, "from": FROM}], 1)
+
+
+def test_what_waited_at_a_join_has_the_state_that_it_had_there() -> None:
+    """4.3: also where its branch has not looked at it yet."""
+
+    async def main() -> Any:
+        left = await left_at(joined(), "middle")
+        return left, await told(joined(), tuple(each for each in left if each.node == "tell"))
+
+    left, (seen, count) = run_virtual(main())
+    assert {(each.node, each.status) for each in left} == {("middle", "waiting"), ("tell", "joining")}
+    assert all((each.state, each.run_inputs) == (STATE, FROM) for each in left)
+    assert (seen, count) == ([{**STATE, "from": FROM}], 1)
+
+
+def test_what_was_read_from_a_channel_and_had_no_room_is_left_as_it_came() -> None:
+    async def main() -> Any:
+        full = begin.copy(mailbox=Mailbox(1))
+        system, channel = Graph(full, name="reading").actors(), MemoryChannel()
+        await system.pause()
+        system["begin"].read(channel)
+        for n in range(4):
+            await channel.send(Message({"n": n, "text": "t"}, priority=n))
+        await system.pause()
+        return await system.stop(within=1.0)
+
+    left = run_virtual(main())
+    assert left
+    assert all(each.inputs == each.state == each.run_inputs for each in left)
+    assert [each.priority for each in left] == [each.inputs["n"] for each in left]
+
+
+def test_what_cannot_be_sent_again_is_told() -> None:
+    async def main() -> None:
+        left = await left_at(chain(), "middle")
+        async with Graph(begin.copy(), name="other").actors() as other:
+            with pytest.raises(UnknownActor):
+                await other.send_again(*left)
+        with pytest.raises(ActorStopped):
+            await other.send_again(*await left_at(Graph(begin.copy()), "begin"))
+        full = Graph(begin.copy(mailbox=Mailbox(1, "reject")), name="full")
+        async with full.actors() as system:
+            await system.pause()
+            again = await left_at(full, "begin")
+            with pytest.raises(ChannelFull):
+                await system.send_again(*again, *again, *again)
+            await system.resume()
+
+    run_virtual(main())
