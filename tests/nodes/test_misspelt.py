@@ -1,4 +1,4 @@
-"""Words that no rule knows and that are nearly right: metadata of edges, names of topics."""
+"""Words that no rule knows and that are nearly right: in the metadata of edges."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodeloom import Clock, Graph, Node, node
+from nodeloom import Clock, Graph, Node
 from nodeloom.errors import DocumentError, GraphError
 from nodeloom.nodes.documents.loading import check_document, load_text
 from nodeloom.nodes.misspelt import is_slip
@@ -117,63 +117,6 @@ def test_such_a_document_is_saved_and_loaded_again_with_its_metadata() -> None:
     document = graph.to_document()
     assert document["edges"] == [{"from": "eye", "to": "hand", "metadata": {"raed": "latest"}}]
     assert [problem.severity for problem in check_document(document)] == ["warning"]
-
-
-# --- topics
-
-
-@node
-def compass(ctx: Any) -> None:
-    ctx.publish("heading", 270.0)
-    ctx.topic("wheel_l").send(1)
-
-
-class Pilot(Node):
-    def work(self, ctx: Any) -> Any:
-        return [later() for later in [lambda: ctx.latest("headng", default=0.0)]]
-
-
-class Watcher(Node):
-    def work(self, ctx: Any) -> Any:
-        return self.looked(3, ctx)
-
-    def looked(self, count: int, ctx: Any) -> Any:
-        return max(count, ctx.topic("Heading").take())
-
-
-@pytest.mark.parametrize(("kind", "name"), [(Pilot, "headng"), (Watcher, "Heading")])
-def test_a_topic_that_is_nearly_one_that_is_published_is_a_warning(kind: type[Node], name: str) -> None:
-    """10.6"""
-    (problem,) = Graph([compass.copy(), kind(id="pilot")]).validate()
-    assert (problem.code, problem.severity, problem.node) == ("topic", "warning", "pilot")
-    assert f"reads topic {name!r}, which no node of this graph publishes" in problem.message
-    assert "did you mean 'heading', which compass does?" in problem.message
-
-
-class Good(Node):
-    def work(self, ctx: Any) -> Any:
-        ctx.publish("headings", ctx.latest("heading"))
-        return ctx.topic("headings").latest(), ctx.latest("wheel_r"), ctx.latest("heading2"), ctx.latest("wind")
-
-    def latest(self, name: str) -> Any:
-        return self.latest("headng")
-
-
-def test_topics_that_are_others_are_left_alone() -> None:
-    """Any thread may publish: what nobody publishes here is no mistake yet."""
-    assert Graph([compass.copy(), Good()]).validate() == []
-
-
-def test_a_topic_that_a_graph_inside_publishes_is_known() -> None:
-    inner = Graph(compass.copy(), name="inner").as_node()
-    assert [problem.node for problem in Graph([inner, Pilot()]).validate()] == ["pilot"]
-    assert Graph([Pilot()]).validate() == []
-
-
-def test_in_a_document_a_topic_has_the_line_of_its_node() -> None:
-    text = f"nodeloom: 1\nnodes:\n  a: {{type: {compass.identifier}}}\n  b: {{type: {Pilot.identifier}}}\n"
-    (problem,) = load_text(text, "robot.yaml").validate()
-    assert (problem.code, problem.node, problem.line, problem.severity) == ("topic", "b", 4, "warning")
 
 
 @pytest.mark.parametrize(

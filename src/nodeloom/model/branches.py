@@ -182,7 +182,7 @@ def drop(plan: Plan, run: Run, branch: Branch) -> None:
     _end_token(run, branch)
     before, after = unlink(run, branch)
     with_it = {each for number in branch.trail for each in run.stretches[number].seen_by}
-    _leave_fork(plan, run, branch)
+    _leave_fork(plan, run, branch, None)
     _remove(run, branch)
     if before is not None and after is not None and before.over and after.over:
         _end_as_one(plan, run, before, after)
@@ -219,7 +219,7 @@ def _replace_by(plan: Plan, run: Run, arrived: Sequence[Branch], joined: Branch)
             _end_as_one(plan, run, before, after)
     for branch in arrived:
         forget_past(run, branch)
-    _leave_forks(plan, run, arrived)
+    _leave_forks(plan, run, arrived, joined)
     for branch in arrived:
         _remove(run, branch)
     tidy(run, joined, plan.state)
@@ -233,7 +233,7 @@ def _end_as_one(plan: Plan, run: Run, first: Branch, second: Branch) -> Branch:
     joined.failures = first.failures + second.failures
     unlink(run, first)
     _replace_by(plan, run, (second,), joined)
-    _leave_fork(plan, run, first)
+    _leave_fork(plan, run, first, joined)
     _remove(run, first)
     tidy(run, joined, plan.state)
     return joined
@@ -278,38 +278,53 @@ def _forks_of(run: Run, branch: Branch) -> list[int]:
     return found
 
 
-def _leave_forks(plan: Plan, run: Run, branches: Sequence[Branch]) -> None:
+def _leave_forks(plan: Plan, run: Run, branches: Sequence[Branch], joined: Branch) -> None:
     """The branches are no part of their forks any more; the last one left of a fork takes its place."""
     parent = branches[0].parent
     if parent < 0 or any(branch.parent != parent for branch in branches):
         for branch in branches:
-            _leave_fork(plan, run, branch)
+            _leave_fork(plan, run, branch, joined)
         return
     fork = run.branches[parent]
     for branch in branches:
         _children_of(fork).discard(branch.id)
         branch.parent = -1
-    if len(fork.children) == 1:
-        _take_place(plan, run, fork, run.branches[next(iter(fork.children))])
+    _close(plan, run, fork, joined)
 
 
-def _leave_fork(plan: Plan, run: Run, branch: Branch) -> None:
+def _leave_fork(plan: Plan, run: Run, branch: Branch, joined: Branch | None) -> None:
     """The branch is no part of its fork any more; the last one left there takes the fork's place."""
     if branch.parent < 0:
         return
     fork = run.branches[branch.parent]
     _children_of(fork).discard(branch.id)
     branch.parent = -1
+    _close(plan, run, fork, joined)
+
+
+def _close(plan: Plan, run: Run, fork: Branch, joined: Branch | None) -> None:
+    """Where a fork has one child left, that takes its place.
+
+    Args:
+        joined: what those who left it went on as, who have seen the fork's state; None where they are gone.
+    """
     if len(fork.children) == 1:
-        _take_place(plan, run, fork, run.branches[next(iter(fork.children))])
+        child = run.branches[next(iter(fork.children))]
+        _take_place(plan, run, fork, child, shares=joined is not None and joined is not child)
 
 
-def _take_place(plan: Plan, run: Run, fork: Branch, child: Branch) -> None:
-    """Nobody else shares the fork's state: its only child has it, and goes on as the branch that forked."""
+def _take_place(plan: Plan, run: Run, fork: Branch, child: Branch, *, shares: bool) -> None:
+    """A fork's only child has its state, and goes on as the branch that forked.
+
+    Args:
+        shares: others have gone on with what is in it, so that it is still lent (4.8).
+    """
     if child.state is None:
-        child.state = apply_trail(run, child, state_of(run, fork, plan.state), plan.state)
+        state = state_of(run, fork, plan.state)
+        child.state = apply_trail(run, child, writable(state) if shares else state, plan.state)
     if child.outputs is None:
-        child.outputs = merge_trail(run, child, outputs_of(run, fork, plan.state))
+        outputs = outputs_of(run, fork, plan.state)
+        child.outputs = merge_trail(run, child, writable(outputs) if shares else outputs)
     child.parent = fork.parent
     del run.branches[fork.id]
     if fork.parent < 0:

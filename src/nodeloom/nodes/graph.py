@@ -24,7 +24,7 @@ from .event import Event
 from .forms import check_params
 from .host import Actors, current_host, run_sync
 from .judged import OUTPUT_NAMES, PARAM_NAMES, node_problems, output_problems, port_problems, rendered_params
-from .misspelt import reading_problems, topic_problems
+from .misspelt import reading_problems
 from .naming import snake_case
 from .node import Node
 from .wiring import Wire, as_wirable, rewire
@@ -98,7 +98,7 @@ class Graph:
         judged = judge(declaration)
         problems = [*judged.problems, *node_problems(nodes, declaration, call)]
         problems += [*port_problems(declaration, self.nodes), *output_problems(outputs, declaration)]
-        problems += [*reading_problems(declaration.edges, self.nodes), *topic_problems(self.nodes)]
+        problems += reading_problems(declaration.edges, self.nodes)
         if any(problem.severity == "error" for problem in problems):
             raise GraphError(problems, f"graph {self.name}")
         self._warnings = problems

@@ -1,14 +1,13 @@
-"""Words that no rule of a graph knows and that are nearly right: in the metadata of edges, in the names of topics.
+"""Words in the metadata of edges that no rule knows and that are nearly right.
 
-Metadata may hold whatever its author likes, and any thread may publish to a topic: so only what is one slip away from
-a word that would mean something is worth a warning.
+Metadata may hold whatever its author likes: so only what is one slip away from a word that would mean something is
+worth a warning.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-import types
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -17,21 +16,11 @@ from ..model.edge import Edge
 from .node import Node
 from .settings import READINGS
 
-__all__ = ["MetadataProblem", "is_slip", "metadata_problems", "reading_problems", "topic_problems"]
+__all__ = ["MetadataProblem", "is_slip", "metadata_problems", "reading_problems"]
 
 READ = "read"
 HOW = '"latest" for the newest, again and again, "queue" for each once, in order, or "sample" for the newest, once'
-SHORT = 2
-"""Letters of a part of a name that may well be all there is between two topics, as in `wheel_l` and `wheel_r`."""
-Named = tuple[str, bool]
-"""A topic that some code names, and whether it is only read there."""
-_CALLS = ("PRECALL", "CALL", "CACHE")
-_READS = ("latest", "take", "age")
 _BETWEEN = re.compile(r"[\W_]+")
-_NO_DIGIT = re.compile(r"\D+")
-
-
-# --- the metadata of edges
 
 
 class MetadataProblem(NamedTuple):
@@ -75,72 +64,6 @@ def reading_problems(edges: Collection[Edge], nodes: Mapping[str, Node]) -> list
         if edge.metadata is not None and edge.target in nodes and nodes[edge.target].rate is not None
         for found in metadata_problems(edge.metadata)
     ]
-
-
-# --- the names of topics
-
-
-def topic_problems(nodes: Mapping[str, Node]) -> list[Problem]:
-    """Topics that a node reads and no node of its graph publishes, while one does whose name is a slip away."""
-    if len(nodes) < 2:
-        return []
-    known = {node_id: _topics_of(node) for node_id, node in nodes.items()}
-    published = {name: node_id for node_id, found in known.items() for name, is_read in found if not is_read}
-    problems: list[Problem] = []
-    for node_id, found in known.items():
-        for name in sorted(name for name, is_read in found if is_read and name not in published):
-            near = [each for each in published if is_slip(name, each) and not _are_two(name, each)]
-            if near:
-                what = (
-                    f"reads topic {name!r}, which no node of this graph publishes; did you mean {near[0]!r}, which "
-                    f"{published[near[0]]} does?"
-                )
-                problems.append(Problem("topic", what, node_id, severity="warning"))
-    return problems
-
-
-def _topics_of(node: Node) -> set[Named]:
-    """The topics that it names, as far as its code says so in plain words: `ctx.publish("heading", ...)`."""
-    found = set[Named]()
-    inner: Any = getattr(node, "graph", None)
-    for each in inner.nodes.values() if inner is not None else ():
-        found |= _topics_of(each)
-    for kind in type(node).__mro__:
-        if issubclass(kind, Node) and not str(kind.__module__).startswith("nodeloom."):
-            for value in vars(kind).values():
-                function: Any = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-                if isinstance(function, types.FunctionType):
-                    found.update(_named_in(function.__code__))
-    return found
-
-
-def _named_in(code: types.CodeType) -> Iterator[Named]:
-    words = {"publish", "latest", "topic"}.intersection(code.co_names)
-    if words:
-        import dis
-
-        said = [(each.opname, each.argval) for each in dis.get_instructions(code) if each.opname not in _CALLS]
-        for (_, whose), (_, word), (kind, name), (_, then) in zip(said, said[1:], said[2:], said[3:], strict=False):
-            if word in words and _is_ctx(whose) and isinstance(name, str) and "CONST" in kind:
-                yield name, word == "latest" or (word == "topic" and then in _READS)
-    for inner in code.co_consts:
-        if isinstance(inner, types.CodeType):
-            yield from _named_in(inner)
-
-
-def _is_ctx(loaded: Any) -> bool:
-    """Whether what was loaded last is `ctx`; newer Pythons load two names at once."""
-    last: Any = loaded[-1] if isinstance(loaded, tuple) and loaded else loaded
-    return isinstance(last, str) and last == "ctx"
-
-
-def _are_two(name: str, other: str) -> bool:
-    """Names that differ in a number, or in nothing but a short part, are most likely two."""
-    if _NO_DIGIT.sub("", name) != _NO_DIGIT.sub("", other):
-        return True
-    parts, others = _BETWEEN.split(name.casefold()), _BETWEEN.split(other.casefold())
-    differing = [(one, two) for one, two in zip(parts, others, strict=False) if one != two]
-    return len(parts) == len(others) and bool(differing) and all(max(map(len, each)) <= SHORT for each in differing)
 
 
 def is_slip(one: str, two: str) -> bool:

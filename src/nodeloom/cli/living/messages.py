@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, cast
 
+from ...expressions.shapes import is_list, is_map
 from ...model.masks import MASKS
 from ...model.values import handed
 from ...runners.actors.delivery import DeadLetter, LeftMessage
@@ -146,8 +146,6 @@ def _is_json(value: Any, depth: int = 0) -> bool:
         return MASKS.text(value) == value
     if depth >= DEEPEST:
         return False
-    if isinstance(value, Mapping):
-        items: Any = value.items()
-        return all(type(key) is str and _is_json(below, depth + 1) for key, below in items)
-    below: Any = value if isinstance(value, list | tuple) else None
-    return below is not None and all(_is_json(each, depth + 1) for each in below)
+    if is_map(value):
+        return all(type(key) is str and _is_json(below, depth + 1) for key, below in value.items())
+    return is_list(value) and all(_is_json(each, depth + 1) for each in value)

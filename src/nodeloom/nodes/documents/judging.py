@@ -13,7 +13,7 @@ from ...model.compile import judge as judge_graph
 from ...model.edge import Edge
 from ..graph import OUTPUT_NAMES, PARAM_NAMES, port_problems
 from ..host import policies
-from ..misspelt import metadata_problems, topic_problems
+from ..misspelt import metadata_problems
 from .edges import Arrow
 from .entries import Entry
 from .findings import Findings, hint, shown
@@ -73,7 +73,6 @@ def judge(heading: Heading, entries: list[Entry], arrows: list[Arrow], findings:
         _judge_shape(parts, shape, is_certain, findings)
         _judge_ports(parts, findings)
         _judge_metadata(parts, findings)
-        _judge_topics(parts, findings)
     return parts
 
 
@@ -162,10 +161,3 @@ def _judge_metadata(parts: Parts, findings: Findings) -> None:
                 findings.add(
                     "reading", message, path, key=severity == "warning", edge=str(arrow.edge), severity=severity
                 )
-
-
-def _judge_topics(parts: Parts, findings: Findings) -> None:
-    nodes = {entry.id: entry.node for entry in parts.entries if entry.node is not None}
-    for problem in topic_problems(nodes):
-        path = ("nodes", str(problem.node))
-        findings.add(problem.code, problem.message, path, key=True, severity=problem.severity)
