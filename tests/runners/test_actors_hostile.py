@@ -20,6 +20,7 @@ from nodeloom import (
     Node,
     NodeloomError,
     Quorum,
+    Route,
     Supervision,
     actors,
     node,
@@ -514,6 +515,60 @@ async def test_a_circle_of_full_mailboxes_is_named_and_ended() -> None:
             assert letter.error.type == "MailboxDeadlock"
             for name in ("a", "b", "c"):
                 assert f"{name} holds 1" in letter.error.message
+
+
+@pytest.mark.parametrize(("width", "size"), [(8, 1), (3_000, 1_000)])
+async def test_a_fan_out_that_is_wider_than_a_mailbox_waits_for_room(width: int, size: int) -> None:
+    """9.8: there is no circle; and the actor that makes the room does not send on what is another's to send."""
+    seen: list[int] = []
+
+    @node
+    async def spread() -> Route:
+        return Route({}, to=[(work, {"i": number}) for number in range(width)])
+
+    @node(mailbox=Mailbox(size))
+    async def work(inputs: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"i": inputs["i"]}
+
+    @node(join="any")
+    async def count(inputs: dict[str, Any]) -> None:
+        seen.append(inputs["i"])
+
+    spread >> work >> count
+    async with Graph(spread, name="wide", max_steps=10_000).actors() as system:
+        await system.tell("spread", {})
+        assert await soon(system.drain()) == ()
+        assert (system.deadlocks, len(system.dead_letters)) == (0, 0)
+    assert seen == list(range(width))
+
+
+@pytest.mark.parametrize("width", [2, 3, 5])
+async def test_a_circle_that_fans_out_names_no_other_circle_and_goes_on(width: int) -> None:
+    """9.8: each time that it would stand still."""
+    done: list[str] = []
+
+    @node(join="any", mailbox=Mailbox(2))
+    async def left(inputs: dict[str, Any]) -> Route:
+        done.append("left")
+        return Route({}, to=[(right, {})] * width)
+
+    @node(join="any", mailbox=Mailbox(2))
+    async def right(inputs: dict[str, Any]) -> Route:
+        done.append("right")
+        return Route({}, to=[(left, {})] * width if len(done) < 500 else [])
+
+    left >> right
+    right >> left
+    async with Graph(left, name="circle", max_steps=100_000).actors() as system:
+        await system.tell("left", {})
+        assert await soon(system.drain()) == ()
+        assert system.deadlocks == len(system.dead_letters) > 0
+        for letter in system.dead_letters:
+            assert "of right -> left -> right are full" in letter.error.message or (
+                "of left -> right -> left are full" in letter.error.message
+            )
+    assert len(done) >= 500
 
 
 async def test_a_step_may_stop_its_own_system() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -78,12 +79,12 @@ def test_what_waited_at_a_join_has_the_state_that_it_had_there() -> None:
 
     async def main() -> Any:
         left = await left_at(joined(), "middle")
-        return left, await told(joined(), tuple(each for each in left if each.node == "tell"))
+        return left, await told(joined(), left)
 
     left, (seen, count) = run_virtual(main())
     assert {(each.node, each.status) for each in left} == {("middle", "waiting"), ("tell", "joining")}
     assert all((each.state, each.run_inputs) == (STATE, FROM) for each in left)
-    assert (seen, count) == ([{**STATE, "from": FROM}], 1)
+    assert (seen, count) == ([{**STATE, "middle": 1, "from": FROM}], 1)  # once, and anew
 
 
 def test_what_was_read_from_a_channel_and_had_no_room_is_left_as_it_came() -> None:
@@ -120,3 +121,95 @@ def test_what_cannot_be_sent_again_is_told() -> None:
             await system.resume()
 
     run_virtual(main())
+
+
+# --- what had forked
+
+
+def diamond(seen: list[Any], seconds: float = 0.0) -> Graph:
+    """`k` goes two ways, one of which takes its time, and meets again."""
+
+    @node
+    async def split(inputs: Any) -> Any:
+        return {"k": inputs["k"]}
+
+    @node
+    async def slow(inputs: Any) -> Any:
+        await asyncio.sleep(seconds)
+        return {"slow": inputs["k"]}
+
+    @node
+    async def fast(inputs: Any) -> Any:
+        return {"fast": inputs["k"]}
+
+    @node
+    async def save(state: Any) -> None:
+        seen.append((state.get("k"), state.get("slow"), state.get("fast")))
+
+    split >> [slow, fast] >> save
+    return Graph(split, name="diamond")
+
+
+@pytest.mark.parametrize("entered", ["tell", "send"])
+def test_what_had_forked_towards_a_join_begins_anew_and_starts_it_once(entered: str) -> None:
+    """9.5, 3.1: its parts would start the join once each, with half of what it is to have."""
+    seen: list[Any] = []
+
+    async def main() -> None:
+        system = diamond(seen, 10.0).actors()
+        for k in (1, 2, 3):
+            if entered == "tell":
+                await system.tell("split", {"k": k}, priority=k)
+            else:
+                await system.send({"k": k}, priority=k)
+        left = await system.stop(within=15.0)  # time for one of them
+        assert len(seen) == 1
+        assert {(each.status, each.is_torn) for each in left} == {
+            ("interrupted", True),
+            ("waiting", True),
+            ("joining", True),
+        }
+        assert {each.entry for each in left} == {"split" if entered == "tell" else None}
+        async with diamond(seen).actors() as again:
+            assert await again.send_again(*left) == 2
+
+    run_virtual(main())
+    assert sorted(seen) == [(1, 1, 1), (2, 2, 2), (3, 3, 3)]
+
+
+def test_what_has_met_again_goes_on_where_it_was() -> None:
+    """9.5."""
+    seen: list[Any] = []
+
+    async def main() -> None:
+        system = diamond(seen).actors()
+        await system.pause("save")
+        await system.tell("split", {"k": 1})
+        (left,) = await system.stop(within=5.0)
+        assert (left.node, left.is_torn, left.entry) == ("save", False, "split")
+        async with diamond(seen).actors() as again:
+            assert await again.send_again(left) == 1
+
+    run_virtual(main())
+    assert seen == [(1, 1, 1)]
+
+
+@pytest.mark.parametrize("first", ["drain", "stop", "both"])
+def test_draining_ends_with_the_system(first: str) -> None:
+    """9.5: nothing comes any more; what was left is what was not done."""
+    seen: list[Any] = []
+
+    async def main() -> Any:
+        system = diamond(seen, 10.0).actors()
+        await system.tell("split", {"k": 1})
+        if first == "drain":
+            draining = asyncio.ensure_future(system.drain())
+            await asyncio.sleep(1.0)
+            return await system.stop(within=1.0), await draining
+        if first == "stop":
+            return await system.stop(within=1.0), await system.drain()
+        return await asyncio.gather(system.stop(within=1.0), system.drain())
+
+    stopped, drained = run_virtual(main())
+    assert stopped == drained
+    assert {each.status for each in stopped} == {"interrupted", "joining"}

@@ -105,6 +105,7 @@ class Live:
 
     __slots__ = (
         "config",
+        "entry",
         "exceptions",
         "graph",
         "home",
@@ -136,6 +137,7 @@ class Live:
         self.runtime: Any = None
         self.keeps_caught = False  # exceptions that an edge caught are wanted too
         self.on_read: Callable[[float], None] | None = None  # is told how old what a step has read is
+        self.entry = -1  # the node that it began at, by index, where that is not where the graph starts
         self.home: Any = None  # what lives on that this is part of: a system of actors, a clock
         self.trace_id: str | None = None
         self.parent_span_id: str | None = None

@@ -21,6 +21,7 @@ from ...model.values import Values
 from ...nodes.event import Event
 from ...nodes.graph import Graph
 from ...runners.actors.dead_letters import DeadLetters
+from ...runners.actors.left import sendable
 from ...runners.actors.system import ActorSystem
 from ...runners.signals import Signals, end_in_time
 from ..options import RunOptions
@@ -166,7 +167,7 @@ class ActorCommand:
 
     def _ended(self, system: ActorSystem, intake: Intake, signals: Signals, seconds: float) -> int:
         """Keep what was left, say how it went; gives the exit code, which an output that broke has of its own."""
-        left: list[Line] = [*map(left_line, system.left), *intake.left()]
+        left: list[Line] = [*map(left_line, sendable(system.left)), *intake.left()]
         if left and self._options.left is not None:
             keep("left", self._options.left, left)
         elif left:

@@ -99,8 +99,10 @@ def _refuse(word: str, right: str, value: Any) -> NoReturn:
 
 
 def left_line(left: LeftMessage) -> Line:
-    """A message that was left, in the form in which it can be sent again, with its state."""
+    """A message that was left, in the form in which it can be sent again, with its state; see `sendable`."""
     line = _line_of(left)
+    if not left.node:
+        del line["node"]
     return line | {"left": {"message": left.message_id, "status": left.status, **line.pop("about")}}
 
 

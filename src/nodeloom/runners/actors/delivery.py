@@ -13,7 +13,7 @@ from ...model.run import ErrorInfo, Step
 from ...model.values import EMPTY, Values
 from ...nodes.context import Live
 
-__all__ = ["UNOPENED", "DeadLetter", "Delivery", "LeftMessage", "Post", "left_of", "state_at"]
+__all__ = ["UNOPENED", "DeadLetter", "Delivery", "LeftMessage", "Post", "state_at"]
 
 
 UNOPENED = Step(-1, -1, -1, (b"", 0, 0), Values())
@@ -76,6 +76,8 @@ class LeftMessage(msgspec.Struct, frozen=True):
         status: `waiting` in a mailbox or for room in it, `interrupted` while it was worked on, `joining` where the
             others of its join had not come.
         run_inputs: what came from outside. priority: of the message, where it had come to an actor.
+        entry: the node it came in at; None of one that was sent to where the graph starts.
+        is_torn: it had forked, towards a join: this is a part of it, which cannot go on by itself.
     """
 
     node: str
@@ -85,6 +87,8 @@ class LeftMessage(msgspec.Struct, frozen=True):
     status: str = "waiting"
     run_inputs: Values = EMPTY
     priority: int = 0
+    entry: str | None = None
+    is_torn: bool = False
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -114,11 +118,3 @@ def state_at(live: Live, step: Step) -> Values:
     """The flowing state at a step, as it is now."""
     branch = live.run.branches.get(step.branch)
     return Values() if branch is None else Values(state_of(live.run, branch, live.plan.state))
-
-
-def left_of(delivery: Delivery, node: str, status: str = "waiting") -> LeftMessage:
-    """What is left of a delivery to a node that nobody performed."""
-    came, rest = delivery.body, (status, delivery.body, delivery.priority)
-    if not delivery.is_open:
-        return LeftMessage(node, delivery.id, came, came, *rest)
-    return LeftMessage(node, delivery.id, delivery.step.inputs, state_at(delivery.live, delivery.step), *rest)

@@ -14,7 +14,7 @@ from ...errors import ActorStopped, ChannelClosed, ChannelFull, MailboxDeadlock,
 from ...model.advance import advance, error_info
 from ...model.plan import Plan
 from ...model.result import failures_of
-from ...model.run import Cancelled, ErrorInfo, Failed
+from ...model.run import Cancelled, ErrorInfo, Failed, Step
 from ...model.values import Values
 from ...nodes.context import Live
 from .actor import Actor
@@ -54,6 +54,7 @@ class Dispatch:
         self._lives: dict[int, Live] = {}  # the runs of the others
         self._undelivered: list[LeftMessage] = []
         self._on_way: dict[int, OnWay] = {}  # what waits for room, by its envelope
+        self._behind: dict[int, tuple[Live, list[Step]]] = {}  # what comes behind that, of the same sender
 
     def look_for_rest(self) -> None:
         """An actor has come to rest, or a message to its end: see whether all have."""
@@ -66,12 +67,27 @@ class Dispatch:
         run = live.run
         if run.notes:
             live.tell_notes()
-        while run.ready:
-            step = run.ready.pop(0)
-            onward = Delivery(run.inputs, run.id, priority, clock(), None, step, live)
-            await self.deliver(onward, self.actors[step.node], sender)
+        if run.ready:
+            await self._send_all(live, priority, sender)
         if not run.tokens:
             self.done(live, priority)
+
+    async def _send_all(self, live: Live, priority: int, sender: Actor | None) -> None:
+        """Send on all that is ready now; what others make ready meanwhile is theirs to send on, and to wait for."""
+        run = live.run
+        mine, run.ready = run.ready, []
+        self._behind[id(mine)] = live, mine
+        try:
+            while mine:
+                step = mine.pop(0)
+                if run.stopping:
+                    advance(live.plan, run, Cancelled(step))
+                    continue
+                onward = Delivery(run.inputs, run.id, priority, clock(), None, step, live)
+                await self.deliver(onward, self.actors[step.node], sender)
+        finally:
+            del self._behind[id(mine)]
+            run.ready[:0] = mine
 
     def done(self, live: Live, priority: int) -> None:
         """The run of a message is over."""
@@ -86,7 +102,7 @@ class Dispatch:
             await self.put(delivery, target, sender, keep=True)
         except (ChannelClosed, ChannelFull, MailboxDeadlock) as error:
             reason = stopped(target) if isinstance(error, ChannelClosed) else error
-            await self.give_up(delivery, target, reason)
+            await self.give_up(delivery, target, reason, sender)
 
     async def put(self, delivery: Delivery, target: Actor, sender: Actor | None, *, keep: bool = False) -> Sent:
         """Put a message into an actor's mailbox, waiting for room where it does; what is dropped ends there.
@@ -113,7 +129,7 @@ class Dispatch:
         for each in sent.dropped:
             if isinstance(each, Delivery):
                 self.open(each, target.index)
-                await self.drop(each)
+                await self.drop(each, sender)
         return sent
 
     async def _wait_for_room(self, delivery: Delivery, target: Actor, sender: Actor | None, keep: bool) -> None:
@@ -192,24 +208,27 @@ class Dispatch:
         self.deadlocks += 1
         raise MailboxDeadlock(_told(circle, asking))
 
-    async def drop(self, delivery: Delivery) -> None:
+    async def drop(self, delivery: Delivery, sender: Actor | None = None) -> None:
         """A mailbox has dropped a message: its token ends."""
         node = self.plan.nodes[delivery.step.node].id
         delivery.live.emit("message_dropped", None, node=node, message=delivery.id)
         tell_reply(delivery, MessageDropped(f"the mailbox of {node} is full, and dropped what was asked"))
-        await self._end_token(delivery)
+        await self._end_token(delivery, sender)
 
-    async def give_up(self, delivery: Delivery, actor: Actor, reason: BaseException) -> None:
+    async def give_up(
+        self, delivery: Delivery, actor: Actor, reason: BaseException, sender: Actor | None = None
+    ) -> None:
         """A message that no actor takes is a dead letter, and its token ends."""
         self.open(delivery, actor.index)
         self.bury(actor, delivery, error_info(reason, actor.node_id), 0, None)
         log.error("a message to %s was given up: %s", actor.node_id, reason)
         tell_reply(delivery, reason)
-        await self._end_token(delivery)
+        await self._end_token(delivery, sender)
 
-    async def _end_token(self, delivery: Delivery) -> None:
+    async def _end_token(self, delivery: Delivery, sender: Actor | None) -> None:
+        """A token ends on its way; whoever sent it sends on what is ready by that."""
         advance(delivery.live.plan, delivery.live.run, Cancelled(delivery.step))
-        await self.after(delivery.live, delivery.priority, None)
+        await self.after(delivery.live, delivery.priority, sender)
 
     # --- dead letters
 

@@ -8,16 +8,15 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from ...errors import NodeloomError
-from ...model.branches import state_of
 from ...model.plan import Plan
-from ...model.values import Values
 from ...nodes.node import Node
 from ...resources.given import check_seconds
 from ..left import Left, LeftStep
 from .actor import Actor
 from .dead_letters import DeadLetters
-from .delivery import LeftMessage, left_of, state_at
+from .delivery import LeftMessage
 from .dispatch import Dispatch, stopped, tell_reply
+from .left import left_at, left_behind, left_of
 
 __all__ = ["Ending"]
 
@@ -84,6 +83,13 @@ class Ending(Dispatch):
     def _is_done(self) -> bool:
         return not (self._lives or self.entered)
 
+    def _has_ended(self) -> bool:
+        return self.over and self._end is not None and self._end.done()
+
+    def _is_drained(self) -> bool:
+        """Nothing is under way, or nothing goes on any more."""
+        return self._is_done() or self._has_ended()
+
     def _is_still(self) -> bool:
         """Nothing is under way, or only what paused actors hold up."""
         return self._is_done() or self._hurried or (self._has_paused() and not any(map(_moves, self.actors)))
@@ -135,8 +141,8 @@ class Ending(Dispatch):
         _check(within)
         if (actor := self._at_work_here()) is not None:
             raise NodeloomError(f"a step of actor {actor.node_id} awaits drain(), which would wait for that step")
-        await self._settled(self._is_done, within)
-        return self._all_left()
+        await self._settled(self._is_drained, within)
+        return self.left if self._has_ended() else self._all_left()
 
     # --- the end
 
@@ -155,6 +161,7 @@ class Ending(Dispatch):
         if self._end is None:
             grace = self._grace if within is None else within
             self._end = asyncio.create_task(self._stop(grace), name=f"end of the actors of {self.name}")
+            self._end.add_done_callback(lambda _: self.look_for_rest())
         if self._at_work_here() is not None:
             return ()
         return await asyncio.shield(self._end)
@@ -243,16 +250,9 @@ class Ending(Dispatch):
                 found.append(left_of(actor.current, actor.node_id, "interrupted" if actor.has_begun else "waiting"))
             if actor.post is not None:
                 found += [left_of(each, actor.node_id) for each in actor.post.waiting()]
+        found += [left_at(live, step) for live, steps in self._behind.values() for step in steps]
         for live in self._lives.values():
-            run = live.run
-            for step in run.ready:
-                node = self.plan.nodes[step.node].id
-                found.append(LeftMessage(node, run.id, step.inputs, state_at(live, step), "waiting", run.inputs))
-            for arrivals in run.waiting.values():
-                for each in arrivals:
-                    state = Values(state_of(run, run.branches[each.branch], self.plan.state))
-                    node = self.plan.nodes[each.node].id
-                    found.append(LeftMessage(node, run.id, each.inputs, state, "joining", run.inputs))
+            found += left_behind(live)
         return tuple(found)
 
     async def _refuse_left(self) -> None:

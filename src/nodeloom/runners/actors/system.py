@@ -40,6 +40,7 @@ from .actor import Actor
 from .dead_letters import DeadLetters
 from .delivery import UNOPENED, DeadLetter, Delivery, LeftMessage
 from .dispatch import stopped
+from .left import sendable
 from .options import Given, check_options, supervision_of
 from .reading import Reading
 from .supervising import supervise
@@ -216,7 +217,7 @@ class ActorSystem(Reading):
     async def send_again(self, *left: LeftMessage) -> int:
         """Send messages that were left, by these actors or others, each to the actor it was at, with its state.
 
-        What had come to a join comes there one by one, and goes on by itself.
+        One that had forked towards a join begins anew where it came in: what was done of it is done once more.
 
         Args:
             left: what `stop`, `drain` or `left` gave.
@@ -227,7 +228,14 @@ class ActorSystem(Reading):
         Raises:
             UnknownActor: there is no such node here; and all that `tell` raises of room.
         """
-        return sum([await self._send_again(each) for each in left])
+        taken = 0
+        for each in sendable(left):
+            if each.node:
+                taken += await self._send_again(each)
+            else:
+                await self.send(each.inputs, priority=each.priority)
+                taken += 1
+        return taken
 
     async def send(self, inputs: Mapping[str, Any] | None = None, *, priority: int = 0) -> None:
         """Send a message to where the graph starts, as `graph.run` does.
@@ -296,7 +304,8 @@ class ActorSystem(Reading):
         seed = (self._seed, int(name[len(self._prefix) :], 16), 0)
         run = start_at(self.plan, name, given, index, seed=seed, state=state, notes=self._watch is not None)
         self.entered -= 1
-        delivery.live = self._alive(run, delivery.reply)
+        delivery.live = live = self._alive(run, delivery.reply)
+        live.entry = index
         delivery.step = step = run.ready.pop()
         if inputs is not None:
             step.brought = inputs
