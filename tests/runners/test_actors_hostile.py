@@ -767,10 +767,11 @@ async def test_the_letter_of_a_join_that_failed_is_not_sent_again_as_one_with_in
         assert list(system.dead_letters) == [letter]
 
 
-async def test_a_letter_that_is_dropped_when_it_is_sent_again_stays_one() -> None:
-    """9.2, 9.4: what a full mailbox does not take is not lost."""
+@pytest.mark.parametrize("overflow", ["drop_newest", "drop_oldest"])
+async def test_a_letter_that_is_dropped_when_it_is_sent_again_stays_one(overflow: Any) -> None:
+    """9.2, 9.4: what a full mailbox does not take is not lost, nor what it would drop for it."""
 
-    @node(mailbox=Mailbox(1, "drop_newest"))
+    @node(mailbox=Mailbox(1, overflow))
     async def fussy(inputs):
         raise ValueError("no")
 
@@ -784,6 +785,25 @@ async def test_a_letter_that_is_dropped_when_it_is_sent_again_stays_one() -> Non
         assert await system.dead_letters.send_again() == 0
         assert [letter.inputs for letter in system.dead_letters] == [{"n": 1}]
         await system.resume()
+        await system.drain()
+        assert [letter.inputs["n"] for letter in system.dead_letters] == [1, 2, 3]
+
+
+async def test_the_log_says_when_letters_are_not_kept_any_more(caplog: pytest.LogCaptureFixture) -> None:
+    """9.4"""
+
+    @node
+    async def fussy(inputs):
+        raise ValueError("no")
+
+    async with actors(fussy, kept=2) as system:
+        for n in range(5):
+            await system.tell("fussy", {"n": n})
+        await system.drain()
+        letters = system.dead_letters
+        assert ([letter.inputs["n"] for letter in letters], letters.total, letters.lost) == ([3, 4], 5, 3)
+    told = [record.getMessage() for record in caplog.records if "not kept any more" in record.getMessage()]
+    assert told == ["there are more than 2 dead letters: the oldest are not kept any more"]
 
 
 async def test_the_figures_of_an_actor_that_was_stopped_add_up() -> None:

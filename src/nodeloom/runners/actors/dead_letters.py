@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import overload
@@ -11,6 +12,8 @@ from ..observers import Observer, Observers
 from .delivery import DeadLetter
 
 __all__ = ["DeadLetters"]
+
+log = logging.getLogger("nodeloom.actors")
 
 
 class DeadLetters(Sequence[DeadLetter]):
@@ -66,6 +69,8 @@ class DeadLetters(Sequence[DeadLetter]):
         while len(self._letters) > self._kept:
             self._letters.popleft()
             self.lost += 1
+            if self.lost == 1 and self._kept:
+                log.warning("there are more than %d dead letters: the oldest are not kept any more", self._kept)
 
     async def send_again(self, *letters: DeadLetter) -> int:
         """Send these again, each to the actor that could not do it, with its inputs and state; or all there are.
@@ -73,7 +78,7 @@ class DeadLetters(Sequence[DeadLetter]):
         Those are no dead letters any more; what fails once more becomes one anew.
 
         Returns:
-            How many were taken in; one that a full mailbox drops stays a dead letter.
+            How many were taken in; what has no room in a mailbox that drops stays a dead letter.
 
         Raises:
             NodeloomError: one of them is none of these, or not any more, or a join's. ChannelFull: a mailbox refuses.

@@ -223,7 +223,7 @@ class ActorSystem(Reading):
             left: what `stop`, `drain` or `left` gave.
 
         Returns:
-            How many were taken in; a full mailbox may drop one.
+            How many were taken in; a full mailbox that drops takes none.
 
         Raises:
             UnknownActor: there is no such node here; and all that `tell` raises of room.
@@ -347,6 +347,8 @@ class ActorSystem(Reading):
         """Send a message to the actor that has not done it, as it was; whether it was taken in."""
         self._refuse()
         actor = self[letter.node]
+        if actor.mailbox.overflow.startswith("drop") and actor.opened().depth >= actor.mailbox.maxsize:
+            return False  # it would be dropped, or another that is as old
         sent = await self._open(actor, letter.run_inputs, letter.priority, None, letter.inputs, letter.state)
         return sent.accepted
 
