@@ -9,7 +9,7 @@ import pydantic
 import pytest
 
 from nodeloom import Graph, State, add, append, extend, maximum, node, union
-from nodeloom.errors import DefinitionError, ParamsError, RunFailed
+from nodeloom.errors import DefinitionError, ParamsError, ReducerFailed, RunFailed
 
 
 @node
@@ -240,7 +240,9 @@ async def test_a_reducer_that_fails_fails_the_run() -> None:
     write >> read
     with pytest.raises(RunFailed, match="cannot add these") as caught:
         await asyncio.wait_for(Graph(write, state=Keys).run(), 5)
-    assert isinstance(caught.value.__cause__, ArithmeticError)
+    assert isinstance(caught.value.__cause__, ReducerFailed)
+    assert "its reducer refuse failed to merge int 1 into int 0" in str(caught.value)
+    assert isinstance(caught.value.__cause__.__cause__, ArithmeticError)
 
 
 @pytest.mark.parametrize("wrong", [3, "state", object(), list])

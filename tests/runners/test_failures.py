@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from nodeloom import Engine, Graph, Node, Quorum, RunFailed, State, node
+from nodeloom import Engine, Graph, Node, Quorum, RunFailed, State, add, node
 from nodeloom.errors import QuorumNotReached, StateConflict, StepError
 
 
@@ -476,6 +476,34 @@ async def test_a_failing_reducer_in_a_fork_leaves_no_task() -> None:
         await asyncio.wait_for(Graph(start, state=Keys).run(), 5)
     assert ended.is_set()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_failing_reducer_is_named_with_its_key_and_node_and_what_was_written_stays() -> None:
+    """2.6, 4.2: the step is completed, so that no error edge catches it."""
+
+    class Sums(State):
+        total: Annotated[int, add] = 0
+        n: int = 0
+
+    @node
+    async def one():
+        return {"total": 1, "n": 5}
+
+    @node
+    async def other():
+        return {"total": "x"}
+
+    sorry = Caught(id="sorry")
+    one >> other
+    other.on_error() >> sorry
+    result = await Graph(one, state=Sums).run(check=False)
+    assert result.status == "failed"
+    assert str(result.error) == (
+        "other: ReducerFailed: state key 'total': its reducer add failed to merge str 'x' into int 1: "
+        "TypeError: unsupported operand type(s) for +: 'int' and 'str'"
+    )
+    assert (result.state, result.output) == ({"total": 1, "n": 5}, {})
+    assert result.outputs["one"] == {"total": 1, "n": 5}
 
 
 async def test_a_condition_that_fails_fails_the_run_and_leaves_its_step_completed() -> None:

@@ -22,6 +22,7 @@
     │   ├── OutputError            `work` returned what is no output (TypeError)
     │   ├── RoutingError           a condition or a Route failed while running
     │   ├── StateConflict          two branches replaced one key
+    │   ├── ReducerFailed          a reducer raised while an update was merged
     │   ├── QuorumNotReached       a quorum that can no longer be met
     │   ├── MaxStepsExceeded       a runaway loop
     │   ├── PoolExhausted          no thread is left for a step
@@ -92,6 +93,7 @@ from .steps import (
     PoolExhausted,
     QuorumNotReached,
     RateLimitConflict,
+    ReducerFailed,
     RemoteError,
     RetryAfter,
     RoutingError,
@@ -142,6 +144,7 @@ __all__ = [
     "Problem",
     "QuorumNotReached",
     "RateLimitConflict",
+    "ReducerFailed",
     "RegistryError",
     "RemoteError",
     "RetryAfter",

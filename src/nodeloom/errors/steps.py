@@ -20,6 +20,7 @@ __all__ = [
     "PoolExhausted",
     "QuorumNotReached",
     "RateLimitConflict",
+    "ReducerFailed",
     "RemoteError",
     "RetryAfter",
     "RoutingError",
@@ -57,6 +58,21 @@ class StateConflict(StepError):
     """Two branches replaced one key of a declared state, and neither had seen the other's write."""
 
     code = "state_conflict"
+
+
+class ReducerFailed(StepError):
+    """A reducer raised while an update was merged into the state; it is no step's failure, and no edge catches it.
+
+    Attributes:
+        key: of the state. node: whose update it was, where that is known.
+    """
+
+    code = "reducer"
+
+    def __init__(self, message: str, key: str = "", node: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+        self.node = node
 
 
 class QuorumNotReached(StepError):

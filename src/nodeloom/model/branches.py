@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import StateConflict
+from ..errors import ReducerFailed, StateConflict
 from .order import replace, unlink
 from .plan import Plan
 from .run import Branch, Failure, Run, Seed, Step, joined_seed, parent_key
@@ -65,7 +65,11 @@ def absorb(plan: Plan, run: Run, step: Step, outputs: Values) -> Branch:
     if shares_state(run, branch):
         branch.state = None
     elif branch.state is not None:
-        apply(branch.state, schema.select(outputs), schema)
+        try:
+            apply(branch.state, schema.select(outputs), schema)
+        except ReducerFailed as error:
+            error.node = node_id
+            raise
     if branch.outputs is not None:
         merge(outputs_of(run, branch, schema), {node_id: outputs})
     if len(run.branches) > 1:

@@ -7,12 +7,13 @@ run at once, each gets one.
 from __future__ import annotations
 
 import asyncio
+import logging
 from time import perf_counter as clock
 from typing import Any, cast
 
 from msgspec.structs import replace
 
-from ..errors import ExpressionError, RunCancelled, RunFailed
+from ..errors import ExpressionError, ReducerFailed, RunCancelled, RunFailed
 from ..executors.local import Executable, was_cancelled
 from ..executors.step_failure import FAILURES
 from ..model.advance import advance, error_info, first_failure, result_of, stop
@@ -24,6 +25,8 @@ from ..nodes.scrubbing import scrubbed
 from .pausing import Pausable
 
 __all__ = ["GraphRun", "checked"]
+
+log = logging.getLogger("nodeloom.runs")
 
 SLICE = 0.02
 """Seconds that nodes which never wait may go on before others get a turn."""
@@ -71,7 +74,7 @@ class GraphRun(Pausable):
             result = await self._cancelled(task, error)
         except Exception as error:  # folding failed: in a reducer of the author's
             await self._cancel_all()
-            result = self._broken(RunResult(run.id, "failed", EMPTY, EMPTY, EMPTY, run.steps), error)
+            result = self._broken(self._so_far(), error)
         except BaseException:
             await self._cancel_all()
             raise
@@ -84,6 +87,18 @@ class GraphRun(Pausable):
             result = replace(result, batch=batch_of(result.error, failure_of(result, self._live)))
         self._say_end(result)
         return result
+
+    def _so_far(self) -> RunResult:
+        """The result of a run that could not be folded on, as far as there is one."""
+        run = self._run
+        try:
+            for branch in list(run.branches.values()):
+                if branch.step is not None and not branch.over:
+                    advance(self._plan, run, Cancelled(branch.step))
+            return replace(result_of(self._plan, run), output=EMPTY)
+        except Exception as error:  # of the same reducer
+            log.debug("what run %s had written cannot be told: %s", run.id, error)
+            return RunResult(run.id, "failed", EMPTY, EMPTY, EMPTY, run.steps)
 
     def _say_end(self, result: RunResult) -> None:
         if result.status == "completed":
@@ -145,7 +160,7 @@ class GraphRun(Pausable):
 
     def _broken(self, result: RunResult, error: Exception) -> RunResult:
         """The result of a run that failed on its own account, not in a step."""
-        info = error_info(error, "")
+        info = error_info(error, error.node if isinstance(error, ReducerFailed) else "")
         self._live.exceptions.append((info, scrubbed(error)))
         return replace(result, status="failed", error=info, errors=(info,))
 
