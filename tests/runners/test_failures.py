@@ -72,6 +72,29 @@ async def test_an_error_edge_catches_by_class_by_name_and_by_base_class(
         assert result.output["inputs"] == {"n": 1}
 
 
+@pytest.mark.parametrize("caught", [True, False])
+async def test_an_edge_that_takes_a_quorum_not_reached_deals_with_the_failures_before_it(caught: bool) -> None:
+    """3.4, 2.5: they only ended their tokens, and that too few were left is what was caught (decision 0003)."""
+
+    @node
+    async def start():
+        return {}
+
+    @node(join=Quorum(2))
+    async def both():
+        return {}
+
+    @node
+    async def one():
+        return {"one": 1}
+
+    start >> [Fail(ValueError("no")), one] >> both
+    if caught:
+        both.on_error("QuorumNotReached") >> Caught(id="sorry")
+    result = await Graph(start).run(check=False)
+    assert (result.status, len(result.errors)) == (("completed", 0) if caught else ("failed", 2))
+
+
 @pytest.mark.parametrize("edge", [QuorumNotReached, StepError, Exception, "QuorumNotReached"])
 async def test_an_error_edge_catches_what_the_runtime_itself_fails_a_step_with(edge: Any) -> None:
     """2.5, 3.4: by class, base class and name, as any other error."""

@@ -627,6 +627,8 @@ class _Run:
         for index, edge in enumerate(self.graph.edges):
             if edge.source == step.node and edge.kind == "error" and type_matches(edge.error_type, type_name):
                 error = SpecError(type_name, step.node)
+                if type_name == "QuorumNotReached":  # what kept it from being reached is dealt with
+                    self.excused = [one for one in self.excused if step.node not in one.before]
                 self.flight.append(
                     Token(
                         edge.target, index, step.node, step.id, 0, step.place,

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import MaxStepsExceeded
 from .branches import absorb, drop, finish, fork, is_solo
-from .joins import arrive, enter, leave, next_join
+from .joins import arrive, enter, leave, next_join, settle_failures
 from .plan import Plan, PlanEdge, PlanNode
 from .result import error_info, first_failure, result_of
 from .run import (
@@ -282,7 +282,10 @@ def _begin(plan: Plan, run: Run, step: Step, error: ErrorInfo | None) -> None:
     node = plan.nodes[step.node]
     _ready(plan, run, branch, node, step.inputs, step.error, step.sources)
     if error is not None and branch.step is not None:
-        _failed(plan, run, Failed(run.ready.pop(), error, plan.caught(node, error.names)))
+        taken = plan.caught(node, error.names)
+        if taken and node.join is not None and node.join.quorum:
+            settle_failures(run, node.join)
+        _failed(plan, run, Failed(run.ready.pop(), error, taken))
 
 
 def _send(run: Run, branch: Branch, arrival: Arrival) -> None:

@@ -18,7 +18,7 @@ from .result import error_info
 from .run import Arrival, Branch, ErrorInfo, Note, Run, Step
 from .values import Lent, Values, lend, merge, put_all
 
-__all__ = ["Start", "arrive", "enter", "leave", "next_join"]
+__all__ = ["Start", "arrive", "enter", "leave", "next_join", "settle_failures"]
 
 Start = tuple[Step, ErrorInfo | None]
 """A join's step, and the error it fails with instead of starting."""
@@ -251,11 +251,16 @@ def _short_of_quorum(node: PlanNode, join: Join, arrivals: Sequence[Arrival]) ->
 def _mark_late(plan: Plan, run: Run, node: PlanNode, join: Join) -> None:
     """Whoever is live and could still reach the quorum is too late for this start (semantics 3.4)."""
     late = frozenset((node.index,))
-    run.excused = [each for each in run.excused if not each.before & join.reach.bit]
+    settle_failures(run, join)
     for branch in run.branches.values():
         if _place_of(plan, branch) & join.reach.watched:
             run.late += not branch.late
             branch.late |= late
+
+
+def settle_failures(run: Run, join: Join) -> None:
+    """Failures before a quorum are nobody's any more: it has started, or that it cannot has been dealt with."""
+    run.excused = [each for each in run.excused if not each.before & join.reach.bit]
 
 
 def _place_of(plan: Plan, branch: Branch) -> int:
