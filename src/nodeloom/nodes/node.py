@@ -17,6 +17,7 @@ from ..model.values import Values
 from .by_itself import RunsByItself
 from .context import current_context, log_fields
 from .forms import HANDWRITTEN, HasForm, form_of_node, handwritten, is_handwritten
+from .hooks import check_hooks
 from .naming import first_paragraph, in_words, module_name, snake_case
 from .settings import LATER, RESERVED, setting
 from .signature import Signature, read_signature
@@ -107,6 +108,7 @@ class Node(RunsByItself, HasForm, Wirable):
                 setattr(cls, word, setting(word, cls.__dict__[word], cls.__qualname__))
         for method in HANDWRITTEN.intersection(cls.__dict__):
             setattr(cls, method, handwritten(cls.__dict__[method]))
+        check_hooks(cls, Node)
         hook = cls.on_error
         if hook is not Node.on_error and not hasattr(hook, "hook"):
             cls.error_hook = hook
