@@ -15,6 +15,7 @@ from .executors.metrics import AllMetrics, Metrics
 from .executors.started import Started, call_at_end, retrieved
 from .model.advance import start
 from .model.batch import Batch, BatchResult
+from .model.result import note_item
 from .model.run import RunResult
 from .model.values import Values, handed
 from .nodes.context import Context, Live, current_context
@@ -197,7 +198,9 @@ class Engine(Lifecycle):
         """The outputs of a node by itself."""
         result = await self._new_run(live, program, current_context()).drive()
         if result.status == "failed" and live.exceptions:
-            raise live.exceptions[0][1]
+            info, error = live.exceptions[0]
+            note_item(error, info)
+            raise error
         return checked(result, live, program.plan.name).output
 
     def actors(self, graph: Graph, **options: Any) -> ActorSystem:
