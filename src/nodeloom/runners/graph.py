@@ -16,14 +16,15 @@ from ..errors import ExpressionError, RunCancelled, RunFailed
 from ..executors.local import Executable, was_cancelled
 from ..executors.step_failure import FAILURES
 from ..model.advance import advance, error_info, first_failure, result_of, stop
+from ..model.result import note_item
 from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
-from ..model.values import EMPTY, as_values, kept
+from ..model.values import EMPTY, Values, as_values, kept
 from ..model.ways import Kept
 from ..nodes.context import Context, Live, Walk, cancels_of
 from ..nodes.scrubbing import scrubbed
 from .pausing import Pausable
 
-__all__ = ["GraphRun", "checked"]
+__all__ = ["GraphRun", "checked", "outputs_alone"]
 
 SLICE = 0.02
 """Seconds that nodes which never wait may go on before others get a turn."""
@@ -359,6 +360,19 @@ def checked(result: RunResult, live: Live, name: str) -> RunResult:
     if result.status == "cancelled":
         raise RunCancelled(f"run {result.run_id} of graph {name} was cancelled", result)
     raise RunFailed(f"run {result.run_id} of graph {name} failed: {result.error}", result) from failure_of(result, live)
+
+
+def outputs_alone(result: RunResult, live: Live, name: str) -> Values:
+    """The outputs of a node by itself.
+
+    Raises:
+        what failed it, as it was raised, with a note of the item of a batch that it was. RunCancelled: as of `checked`.
+    """
+    if result.status == "failed" and live.exceptions:
+        info, error = live.exceptions[0]
+        note_item(error, info)
+        raise error
+    return checked(result, live, name).output
 
 
 def failure_of(result: RunResult, live: Live) -> BaseException | None:
