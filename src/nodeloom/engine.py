@@ -35,10 +35,11 @@ from .resources.threads import ThreadPool
 from .resources.topics import Topic, TopicOfNode, Topics
 from .runners.batch import settings_of_call
 from .runners.batch_run import Each
-from .runners.graph import GraphRun, checked
+from .runners.graph import GraphRun
 from .runners.handle import RunHandle
 from .runners.left import Left
 from .runners.lifecycle import Lifecycle, Living
+from .runners.outcome import checked, outputs_alone
 from .runners.program import Program
 from .stores.shared import MemoryShared
 
@@ -199,10 +200,7 @@ class Engine(Lifecycle):
 
     async def _alone(self, live: Live, program: Program) -> Values:
         """The outputs of a node by itself."""
-        result = await self._new_run(live, program, current_context()).drive()
-        if result.status == "failed" and live.exceptions:
-            raise live.exceptions[0][1]
-        return checked(result, live, program.plan.name).output
+        return outputs_alone(await self._new_run(live, program, current_context()).drive(), live, program.plan.name)
 
     def actors(self, graph: Graph, **options: Any) -> ActorSystem:
         """The nodes of a graph as actors, each with a mailbox; see `Graph.actors`."""

@@ -67,6 +67,11 @@ class Secretive(Node):
         return {}
 
 
+def find_codes(*, query: str = ""):
+    codes = ["AB", "ABC", "12"] if query else ["X"]
+    return [Option(code, code.title()) for code in codes if query in code]
+
+
 calls = []
 
 
@@ -89,6 +94,16 @@ class Asks(Node):
         country: str
         town: int = Field(options=list_towns)
         told: str = Field("", label="Told", derived=describe)
+
+    async def work(self, params):
+        return {}
+
+
+class Exact(Node):
+    class Params(Params):
+        year: int = Field(options=[2020, 2021, 2, 1])
+        years: list[int] = Field(options=[2020, 2021, 2, 1])
+        code: str = Field(options=find_codes)
 
     async def work(self, params):
         return {}
@@ -195,6 +210,7 @@ def test_a_secret_is_a_name_and_what_is_none_is_not_shown_again(project):
     with Person(project, "form", "forms.Secretive") as person:
         person.reads("API key").reads("the name of a secret, never its value").types("hunter 2!")
         person.reads("that is no name of a secret").types("mail_key")
+        person.reads("API key  secret mail_key")
         code, out = person.end()
     assert code == 0
     assert person.seen.count("hunter 2!") == 1  # what the terminal itself echoed
@@ -224,6 +240,17 @@ def test_several_are_chosen_by_numbers_and_a_long_list_is_turned_and_searched(pr
     with Person(project, "form", "forms.Many", "-i", "colours=[]") as person:
         person.reads("Number").types("x").reads("nothing is found for 'x'").types("").reads(" 1  100").types("149")
         assert entry_of(person.end()[1])["params"]["number"] == 149
+
+
+def test_what_is_exactly_an_option_is_chosen_before_a_place_in_the_list_and_by_a_search(project):
+    with Person(project, "form", "forms.Exact") as person:
+        person.reads("Year").reads("  4  1").types("2").reads("Years").types("3, 1, 2020").reads("Code").types("AB")
+        person.reads("Filled in")
+        code, out = person.end()
+    assert (code, entry_of(out)["params"]) == (0, {"year": 2, "years": [2, 1, 2020], "code": "AB"})
+    with Person(project, "form", "forms.Exact", "-i", "year=1", "-i", "years=[1]") as person:
+        person.reads("Code").types("12").reads("Filled in")  # a number that is no place is looked for
+        assert entry_of(person.end()[1])["params"]["code"] == "12"
 
 
 def test_a_template_is_an_answer_and_what_depends_on_it_is_a_text(project):

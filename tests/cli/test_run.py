@@ -316,3 +316,35 @@ def test_a_node_that_ends_the_program_fails_the_run(command, project):
     assert said.code == 1
     assert "work of node leave called sys.exit(0), which is no way to end a step" in said.err
     assert "Traceback" not in said.err
+
+
+RETRIES = """
+from nodeloom import Batch, Graph, Retry, RetryAfter, node
+
+@node(policies=[Retry(3, wait=0.01)])
+async def ask(ctx):
+    if ctx.attempt == 1:
+        raise RetryAfter(0.02, "503, come\\nback later")
+    return {}
+
+graph = Graph(ask, name="asking")
+many = Graph(ask.copy(id="many", batch=Batch(items=[1])), name="several")
+"""
+
+
+def test_a_wait_for_another_attempt_is_told_when_it_begins(cli, project):
+    """5.3: and not only how the step ends."""
+    (project / "retries.py").write_text(RETRIES, encoding="utf-8")
+    retrying = "ask retrying in 0.02 s, attempt 2: RetryAfter: 503, come back later"
+    said = cli("run", "retries:graph").err
+    assert said.index(retrying) < said.index("ask completed")
+    assert "many item 1 retrying in 0.02 s, attempt 2" in cli("run", "retries:many").err
+    assert cli("run", "retries:graph", "-q").err == ""
+    verbose = cli("run", "retries:graph", "-v").err
+    assert "ask attempt 1 failed (RetryAfter: 503, come" in verbose
+    assert "retrying in 0.02 s" in verbose
+    assert retrying not in verbose  # once is enough
+    events = [json.loads(line) for line in cli("run", "retries:graph", "--json").out.splitlines()]
+    (retried,) = [event for event in events if event["type"] == "step_retried"]
+    assert (retried["attempt"], retried["data"]["wait"]) == (2, 0.02)
+    assert retried["data"]["error"]["message"] == "503, come\nback later"

@@ -1,6 +1,7 @@
 """The live table on a terminal, by way of a pseudo-terminal; and what it decides to show."""
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -8,11 +9,14 @@ import struct
 import subprocess
 import termios
 import time
+from typing import Any
 
 import pytest
+from rich.console import Console
 
-from nodeloom.cli.live import chosen
-from nodeloom.cli.tally import NodeTally, one_line, seconds_text
+from nodeloom.cli.live import LiveTable, chosen
+from nodeloom.cli.tally import NodeTally, Tally, one_line, seconds_text
+from nodeloom.nodes.event import Event
 
 from .conftest import COMMAND, environment
 
@@ -201,3 +205,28 @@ def test_a_value_takes_one_line_whatever_it_is():
     assert one_line("a\n\x1b[2J\tb") == "a [2J b"
     assert one_line({"a": [1, "é"]}) == '{"a": [1, "é"]}'
     assert one_line("x" * 500) == "x" * 199 + "…"
+
+
+def test_the_table_counts_a_wait_for_another_attempt_down() -> None:
+    """5.3: a step that waits for a day is not one that hangs."""
+    tally = Tally("asking", ["ask"])
+    table = LiveTable(tally, console=Console(file=io.StringIO(), width=100, height=20, force_terminal=True))
+
+    def drawn(now: float) -> str:
+        console = Console(file=io.StringIO(), width=100)
+        console.print(table._picture(now))  # pyright: ignore[reportPrivateUsage]
+        return console.file.getvalue()  # type: ignore[attr-defined]
+
+    def tell(kind: Any, time: float, attempt: int = 1, **data: Any) -> None:
+        event = Event(kind, 1, time, "run", "ask", "step", attempt, data)
+        table.event(event, tally.add(event))
+
+    tell("step_started", 1000.0)
+    tell("step_retried", 1000.5, 2, wait=86_400.0, error={"type": "HTTPError", "message": "503"})
+    assert "retrying in 24 h 00 min: HTTPError: 503" in drawn(1000.5)
+    assert "retrying in 1 min 40 s: HTTPError: 503" in drawn(87_300.5)
+    assert "attempt 2" in drawn(87_401.0)
+    assert "retrying" not in drawn(87_401.0)
+    tell("step_retried", 87_402.0, 3, wait=60.0, error={"type": "HTTPError", "message": "503"})
+    tell("step_failed", 87_403.0, 3, error={"type": "Cancelled", "message": "over"}, duration=1.0)
+    assert "retrying" not in drawn(87_403.0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nodeloom import Context, Engine, Graph, Node, RunFailed, node
-from nodeloom.errors import NodeloomError
+from nodeloom.errors import NodeloomError, SignatureError
 
 
 class Recording(Node):
@@ -313,3 +313,43 @@ async def test_on_start_sees_the_engines_resources() -> None:
             return {}
 
     await Opens()()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("on_start", lambda self: None, "def on_start(self, ctx)"),
+        ("on_start", lambda self, *, ctx: None, "def on_start(self, ctx)"),
+        ("on_finish", lambda self: None, "def on_finish(self, result)"),
+        ("on_finish", lambda self, ctx, result: None, "def on_finish(self, result)"),
+        ("on_error", lambda self: None, "def on_error(self, error)"),
+        ("on_stop", lambda self, ctx: None, "def on_stop(self)"),
+        ("safe_state", lambda self, ctx: None, "def safe_state(self)"),
+        ("on_start", staticmethod(lambda: None), "def on_start(self, ctx)"),
+        ("on_start", 3, "def on_start(self, ctx)"),
+    ],
+)
+def test_a_hook_that_cannot_be_called_is_refused_when_its_class_is_defined(name: str, wrong: Any, right: str) -> None:
+    """6.1: and not in a run."""
+    with pytest.raises(SignatureError) as caught:
+        type("Opens", (Recording,), {name: wrong})
+    assert str(caught.value).startswith(f"{name} of Opens ")
+    assert right in str(caught.value)
+    with pytest.raises(SignatureError):
+        type("Opens", (type("Mixin", (), {name: wrong}), Recording), {})
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        lambda self, context: None,
+        lambda self, ctx, more=1: None,
+        lambda *all: None,
+        staticmethod(lambda ctx: None),
+        classmethod(lambda cls, ctx: None),
+    ],
+)
+async def test_a_hook_may_be_written_in_any_way_that_can_be_called(hook: Any) -> None:
+    """6.1."""
+    opens: Any = type("Opens", (Recording,), {"on_start": hook})
+    assert (await Graph(opens()).run()).output == {"n": 1}

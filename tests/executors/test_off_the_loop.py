@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from nodeloom import Engine, Graph, RunFailed, node
+from nodeloom import Engine, Graph, Node, RunFailed, node
 from nodeloom.errors import NodeloomError
+from nodeloom.executors.calls import of_state
+from nodeloom.nodes.context import current_context
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="none")
 
@@ -273,3 +275,39 @@ async def test_ten_thousand_steps_on_threads_share_the_same_few() -> None:
         result = await engine.run(Graph(step))
         assert result.output == {"n": 2000}
         assert len(pool_threads()) <= 4
+
+
+class Looks(Node):
+    isolation = "inline"
+
+    def work(self, state):
+        context = current_context()
+        assert context is not None
+        return {"n": state.n + 1, "at": context.node_id, "ids": (*state.get("ids", ()), context.step_id)}
+
+
+async def test_an_inline_function_of_the_state_alone_has_a_context_when_it_asks_for_one() -> None:
+    """1.6, 13.2: though none is made for its step (decision 0018)."""
+    first, second = Looks(id="first"), Looks(id="second")
+    first >> second
+    output = (await Graph(first).run({"n": 1})).output
+    assert (output["n"], output["at"]) == (3, "second")
+    assert len(set(output["ids"])) == 2
+
+
+@pytest.mark.parametrize(
+    ("function", "isolation", "quick"),
+    [
+        (lambda state: {}, "inline", True),
+        (lambda state: {}, "thread", False),
+        (lambda state, inputs: {}, "inline", False),
+        (lambda *, state: {}, "inline", False),
+        (lambda state: (yield {}), "inline", False),
+        (lambda ctx: {}, "inline", False),
+    ],
+)
+def test_what_asks_for_the_state_alone_and_runs_where_its_caller_is_needs_no_context(
+    function: Any, isolation: Any, quick: bool
+) -> None:
+    """1.6"""
+    assert (of_state(node(isolation=isolation)(function)) is not None) is quick

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import date
 from typing import Any, Literal
@@ -12,7 +13,8 @@ from nodeloom import Batch, Engine, Field, Graph, Node, Option, Params, ParamsEr
 from nodeloom.errors import DefinitionError, FormError
 from nodeloom.forms import form_of
 from nodeloom.forms.checking import checked
-from nodeloom.policies import Retry
+from nodeloom.policies import Deadline, Fallback, Idempotency, Retry, Timeout
+from nodeloom.testing import run_virtual
 
 BANKS = {"IN": ["SBIN", "HDFC"], "GB": ["BARC", "LOYD", "MIDL"]}
 asked: list[Any] = []
@@ -333,8 +335,93 @@ async def test_a_plain_function_that_hangs_is_given_up_in_its_time() -> None:
         b: str = Field("y", options=hangs)
 
     try:
-        async with Engine(grace=0) as engine:
-            found = await checked(form_of(Chooses), {"b": "bad"}, engine.asker._replace(timeout=0.01))
+        async with Engine(grace=60) as engine:  # which is no time to be waited for on top
+            asker = engine.asker._replace(timeout=0.01)
+            found = await asyncio.wait_for(checked(form_of(Chooses), {"b": "bad"}, asker), 20)
+            gate.set()
     finally:
         gate.set()
     assert [problem.message for problem in found.problems] == ["its options cannot be had: it took longer than 0.01 s"]
+
+
+# --- a step's Deadline and its form (5.4)
+
+
+async def after_4_s(a: str) -> list[str]:
+    return await asyncio.sleep(4, ["x", "y"])
+
+
+async def together(a: str, b: str) -> str:
+    return a + b
+
+
+class Slow(Node):
+    """Its options come after 4 s, its work takes 3, and what is derived is a key of a policy."""
+
+    class Params(Params):  # type: ignore[misc, unused-ignore]
+        a: str
+        b: str = Field(options=after_4_s, ttl=0)
+        both: str = Field("", derived=together)
+
+    async def work(self, params: Any) -> Any:
+        await asyncio.sleep(3)
+        return {"both": params.both}
+
+
+def run_slow(*policies: Any) -> tuple[Any, float]:
+    """What a run gives, or fails with, and the virtual time it takes."""
+
+    async def main() -> tuple[Any, float]:
+        graph = Graph(Slow(b="x", a="{{ inputs.a }}", policies=list(policies)))
+        run = await graph.run({"a": "1"}, check=False)
+        return run.error.type if run.error is not None else run.output, asyncio.get_running_loop().time()
+
+    return run_virtual(main())
+
+
+def test_a_deadline_bounds_what_the_form_asks() -> None:
+    """5.4: the whole step, with its form."""
+    assert run_slow(Deadline(1)) == ("DeadlineExceeded", 1)
+
+
+def test_a_deadline_is_of_the_form_and_the_work_together() -> None:
+    """5.4: and not of each."""
+    assert run_slow(Deadline(6), Retry(3)) == ("DeadlineExceeded", 6)
+    assert run_slow(Deadline(8), Idempotency(key="of {{ params.both }}")) == ({"both": "1x"}, 7)
+
+
+def test_a_timeout_is_of_an_attempt_which_the_form_is_not() -> None:
+    """5.4."""
+    assert run_slow(Timeout(3.5)) == ({"both": "1x"}, 7)
+
+
+def test_a_fallback_stands_outside_of_a_deadline_that_the_form_missed() -> None:
+    """5.1, 5.9."""
+    assert run_slow(Fallback(value={"both": "?"}), Deadline(1)) == ({"both": "?"}, 1)
+
+
+async def test_a_deadline_does_not_wait_for_a_plain_function_on_its_thread() -> None:
+    """5.4."""
+    import threading
+
+    gate = threading.Event()
+
+    def hangs(a: str) -> list[str]:
+        gate.wait(60)
+        return ["x"]
+
+    class Chooses(Node):
+        class Params(Params):  # type: ignore[misc, unused-ignore]
+            a: str
+            b: str = Field(options=hangs)
+
+        async def work(self, params: Any) -> Any:
+            return {}
+
+    graph = Graph(Chooses(b="x", a="{{ inputs.a }}", policies=[Deadline(0.01)]))
+    async with Engine() as engine:
+        engine._asker = engine.asker._replace(timeout=60)  # pyright: ignore[reportPrivateUsage]
+        run = await asyncio.wait_for(engine.run(graph, {"a": "1"}, check=False), 20)
+        gate.set()
+    assert run.error is not None
+    assert run.error.code == "deadline_exceeded"

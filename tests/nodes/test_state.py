@@ -5,10 +5,11 @@ import dataclasses
 import json
 from typing import Annotated, Any, TypedDict
 
+import annotated_types
 import pydantic
 import pytest
 
-from nodeloom import Graph, State, add, append, extend, maximum, node, union
+from nodeloom import Graph, State, add, append, extend, maximum, messages, node, union
 from nodeloom.errors import DefinitionError, ParamsError, ReducerFailed, RunFailed
 
 
@@ -255,11 +256,76 @@ def test_a_state_that_declares_nothing_is_refused(wrong: Any) -> None:
 def test_two_reducers_for_one_key_are_refused() -> None:
     """4.2."""
 
-    class Twice(State):
-        key: Annotated[int, add, maximum] = 0
-
     with pytest.raises(DefinitionError, match="two reducers"):
-        Graph(counting(), state=Twice)
+
+        class Twice(State):  # pyright: ignore[reportUnusedClass]
+            key: Annotated[int, add, maximum] = 0
+
+
+def test_a_field_with_the_name_of_its_reducer_is_refused_when_its_class_is_made() -> None:
+    """4.2: Python binds the default first, so the annotation holds it instead of the reducer."""
+    with pytest.raises(DefinitionError) as caught:
+
+        class Chat(State):  # pyright: ignore[reportUnusedClass]
+            messages: Annotated[list, messages] = []
+
+    said = str(caught.value)
+    assert "Chat.messages: [] in Annotated is no reducer, but the default of the field itself" in said
+    assert "`Annotated[list, nodeloom.messages]`" in said
+    assert "import the reducer under another name" in said
+
+
+@pytest.mark.parametrize("kind", ["model", "dataclass"])
+def test_the_same_is_refused_in_other_classes_when_they_are_declared(kind: str) -> None:
+    """4.2."""
+    chat: type
+    if kind == "model":
+
+        class Model(pydantic.BaseModel):
+            messages: Annotated[list, messages] = []
+
+        chat = Model
+    else:
+
+        @dataclasses.dataclass
+        class Plain:
+            messages: Annotated[list, messages] = dataclasses.field(default_factory=list)
+
+        chat = Plain
+    with pytest.raises(DefinitionError, match=r"\.messages: .* in Annotated is no reducer"):
+        Graph(counting(), state=chat)
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [("apend", "did you mean 'append'"), (3, "give one of append, extend"), (list, "give one"), (None, "give one")],
+)
+def test_what_nobody_would_read_beside_a_type_is_refused(marker: Any, said: str) -> None:
+    """4.2."""
+    with pytest.raises(DefinitionError, match=said):
+
+        class Odd(State):  # pyright: ignore[reportUnusedClass]
+            key: Annotated[list, marker] = []
+
+
+async def test_what_pydantic_reads_stands_beside_a_reducer() -> None:
+    """4.1, 4.2: constraints of a key, and what is said of the items of a list."""
+
+    class Constrained(State):
+        count: Annotated[int, add, pydantic.Field(ge=0), annotated_types.Lt(10)] = 0
+        name: Annotated[str, pydantic.StringConstraints(min_length=2)] = "ab"
+        later: "Annotated[list, append]" = []
+        items: list[Annotated[int, "of each"]] = []
+        _own: Annotated[int, "nobody's"] = 0
+
+    @node
+    async def write():
+        return {"count": 2, "later": "x"}
+
+    run = await Graph(write, state=Constrained).run({"count": 1})
+    assert (run.state["count"], run.state["later"]) == (3, ["x"])
+    with pytest.raises(ParamsError, match=r"inputs\.name"):
+        await Graph(write.copy(id="again"), state=Constrained).run({"name": "a"})
 
 
 async def test_a_class_variable_and_a_private_name_are_no_keys() -> None:

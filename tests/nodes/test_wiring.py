@@ -244,6 +244,20 @@ async def test_a_route_may_take_any_edge_of_its_node() -> None:
         assert set(result.outputs) == {"choose", name}
 
 
+@pytest.mark.parametrize("wrong", [lambda out: out["n"] > 1, EdgeCondition(lambda step: True), True, 3, ["output.n"]])
+def test_a_condition_of_on_that_is_no_expression_is_refused_where_it_is_written(wrong: Any) -> None:
+    """2.2: and not when the graph is compiled; it says where a function goes."""
+    a, b = steps("ab")
+    with pytest.raises(DefinitionError) as caught:
+        a.on(wrong) >> b
+    for right in (
+        "a.on() takes an expression",
+        "on(status='ok')",
+        "a.goto(target, condition=EdgeCondition(lambda step",
+    ):
+        assert right in str(caught.value)
+
+
 async def test_on_takes_all_its_keywords() -> None:
     """2.2: all must hold."""
 

@@ -557,3 +557,43 @@ def test_of_a_graph_in_a_graph_the_slots_are_at_hand_too() -> None:
     outer = Graph(Graph(picky.copy(), name="inner").as_node(), name="outer")
     result = run_virtual(outer.run({"values": [-1]}, check=False))
     assert [slot.status for slot in result.batch.slots] == ["failed"]
+
+
+def test_of_a_graph_as_a_node_the_message_says_the_item_too() -> None:
+    inner = Graph(picky.copy(batch=Batch(items="{{ inputs.item }}")), name="inner")
+    result = run_virtual(Graph(inner.as_node(batch=Batch(items=[[1], [2, -1]])), name="outer").run(check=False))
+    assert result.error is not None
+    assert result.error.message == "item 2 of 2 (index 1): item 2 of 2 (index 1): below zero"
+    assert result.error.index == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "how", "note"),
+    [
+        ([1, -1, 2], {}, "item 2 of 3 (index 1) of node picky"),
+        ([-1, -1], {"error_handling": "continue"}, "item 1 of 2 (index 0) of node picky"),
+        (numbers_without_a_count, {}, "item 2 (index 1) of node picky"),
+    ],
+)
+def test_what_map_raises_says_in_a_note_which_item_it_was(values: Any, how: Any, note: str) -> None:
+    """8.3"""
+    items = values() if callable(values) else values
+    with pytest.raises(ValueError, match=r"^below zero\n") as caught:  # pytest adds the notes
+        run_virtual(picky.copy(batch=None).map(items, **how))
+    assert caught.value.__notes__ == [note]
+    assert vars(caught.value)["batch"].error_count
+
+
+def test_an_exception_that_is_raised_again_has_the_note_of_the_last_call_alone() -> None:
+    error = OSError("down")
+
+    @node
+    async def fails(ctx: Context) -> dict[str, Any]:
+        if ctx.item < 0:
+            raise error
+        return {}
+
+    for values in ([-1], [1, -1]):
+        with pytest.raises(OSError, match="down"):
+            run_virtual(fails.map(values))
+    assert error.__notes__ == ["item 2 of 2 (index 1) of node fails"]

@@ -107,13 +107,13 @@ class LiveTable:
             yield Text(f"{node.steps:,}×" if node.steps > 1 else "", "dim")
         yield Text(took(node, now), "" if node.running else "dim")
         if width >= 60:
-            yield self._message(node, min(24, width // 5))
+            yield self._message(node, now, min(24, width // 5))
 
     def _counts(self, width: int) -> bool:
         """Whether there is a column of step counts: only where some node has more than one step."""
         return width >= 50 and self._tally.steps > len(self._tally.nodes) - self._tally.counts["ready"]
 
-    def _message(self, node: NodeTally, width: int) -> Text:
+    def _message(self, node: NodeTally, now: float, width: int) -> Text:
         at_once = f"{len(node.running)} at once  " if len(node.running) > 1 else ""
         text = Text().append(at_once, "dim")
         if node.done is not None and node.total:
@@ -121,7 +121,8 @@ class LiveTable:
             text.append(f" {amount(node.done)}/{amount(node.total)} ")
         elif node.done is not None:
             text.append(f"{amount(node.done)} ")
-        text.append(node.message, "red" if node.state == "failed" else "dim")
+        waits = node.waits(now)
+        text.append(waits or node.message, "red" if node.state == "failed" else "yellow" if waits else "dim")
         return text
 
     def _rest(self, shown: list[NodeTally], hidden: int) -> Text:

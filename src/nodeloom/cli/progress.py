@@ -13,7 +13,7 @@ from typing import Protocol
 from ..nodes.event import Event
 from ..nodes.logs import StepFilter
 from .report import author_line, harmless, innermost, traceback_text, wants_traceback
-from .tally import ENDED, NodeTally, Tally, amount, one_line, seconds_text
+from .tally import ENDED, NodeTally, Tally, amount, error_text, one_line, seconds_text
 
 __all__ = ["Display", "Plain", "Silent", "display_for", "logging_to_stderr"]
 
@@ -47,7 +47,7 @@ class Silent:
 
 
 class Plain(Silent):
-    """A line for each step that ends; with `verbose`, for its start, chunks and progress too."""
+    """A line for each step that ends or is tried again; with `verbose`, for its start, chunks and progress too."""
 
     def __init__(self, tally: Tally, verbose: bool) -> None:
         self._tally = tally
@@ -70,7 +70,7 @@ class Plain(Silent):
         if event.type == "hook_failed":
             return f"{node.label} {data.get('hook')} failed: {one_line(data.get('error', ''))}"
         if not self._verbose:
-            return ""
+            return _retry_text(event, node) if event.type == "step_retried" else ""
         if event.type == "step_started":
             return f"{node.label} started"
         if event.type == "chunk":
@@ -85,6 +85,14 @@ class Plain(Silent):
             return f"{tally.name} started, run {event.run_id}" if self._verbose else ""
         steps = f"{tally.steps:,} step{'s' * (tally.steps != 1)}"
         return f"{tally.name} {tally.status}: {steps} in {seconds_text(event.time - tally.started)}"
+
+
+def _retry_text(event: Event, node: NodeTally) -> str:
+    """When there is another attempt, and why; with `verbose` the log says so."""
+    place = (event.step_id or "").rpartition("[")[2].removesuffix("]")
+    which = f" item {int(place) + 1}" if place.isdecimal() and (event.step_id or "").endswith("]") else ""
+    wait = seconds_text(event.data.get("wait", 0.0))
+    return f"{node.label}{which} retrying in {wait}, attempt {event.attempt}: {error_text(event)}"
 
 
 def progress_text(node: NodeTally) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..nodes.event import Event
 
-__all__ = ["NodeTally", "Tally", "amount", "batch_text", "ended_text", "one_line", "seconds_text"]
+__all__ = ["NodeTally", "Tally", "amount", "batch_text", "ended_text", "error_text", "one_line", "seconds_text"]
 
 ENDED = {"step_completed": "completed", "step_failed": "failed", "step_cancelled": "cancelled"}
 
@@ -24,6 +24,7 @@ class NodeTally:
         seconds: how long the last one took. message: its last word. done, total: its progress; of a batch in items,
             and how many of them failed.
         touched: the number of the last event about it.
+        retry: when the next attempt begins, where one failed, and why.
     """
 
     label: str
@@ -36,6 +37,12 @@ class NodeTally:
     total: float | None = None
     failed: int = 0
     touched: int = 0
+    retry: tuple[float, str] = (0.0, "")
+
+    def waits(self, now: float) -> str:
+        """What it says while it waits for another attempt; nothing at other times."""
+        begins, why = self.retry
+        return f"retrying in {seconds_text(begins - now)}: {why}" if self.running and now < begins else ""
 
 
 class Tally:
@@ -106,10 +113,15 @@ class Tally:
             node.seconds = data.get("duration", event.time - began)
             node.message = _degraded_text(node) if data.get("degraded") else ended_text(event)
             node.done = node.total = None
+            node.retry = (0.0, "")
             self._set(node, "running" if node.running else ENDED[event.type])
         elif event.type == "progress" and key in node.running:  # that of an item says nothing of its step's
             node.done, node.total, node.failed = data.get("done"), data.get("total"), data.get("failed") or 0
             node.message = batch_text(data) if "rate" in data else one_line(data.get("message") or "")
+        elif event.type == "step_retried":
+            node.retry = event.time + data.get("wait", 0.0), error_text(event)
+            if key in node.running:
+                node.message = f"attempt {event.attempt}"
         elif event.type == "chunk":
             node.message = one_line(data.get("chunk"))
 
@@ -132,10 +144,15 @@ def ended_text(event: Event) -> str:
     """What there is to say of a step that ended; nothing, where it completed."""
     if event.type != "step_failed":
         return ""
-    error: dict[str, Any] = event.data.get("error") or {}
     caught: list[str] = event.data.get("caught_by") or []
     after = f" (caught by {', '.join(caught)})" if caught else ""
-    return one_line(f"{error.get('type', 'error')}: {error.get('message', '')}") + after
+    return error_text(event) + after
+
+
+def error_text(event: Event) -> str:
+    """The error of an event, on one line."""
+    error: dict[str, Any] = event.data.get("error") or {}
+    return one_line(f"{error.get('type', 'error')}: {error.get('message', '')}")
 
 
 def _degraded_text(node: NodeTally) -> str:

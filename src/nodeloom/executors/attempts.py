@@ -64,6 +64,7 @@ class Attempts:
     """
 
     __slots__ = (
+        "_bounds_form",
         "_form",
         "_given",
         "_guarded",
@@ -103,6 +104,7 @@ class Attempts:
         self._template = compile_template({name: self._given[name] for name in texts}, known, "params")
         self._lent = containers(node.params)
         self._form = _form_that_asks(node)
+        self._bounds_form = False
         sent = None
         if self._sealed is not None and node.isolation == "process":
             sent = self._sealed.sent(services.secrets)
@@ -125,11 +127,24 @@ class Attempts:
         from ..policies.policy import Place
 
         place = Place(self._node, node_id, graph, self._services.limits, frozenset((*names, "params")))
+        self._bounds_form = self._form is not None and any(policy.layer == "deadline" for policy in policies)
         try:
-            return self._around(policies, chain, place)
+            if not self._bounds_form:
+                return self._around(policies, chain, place)
+            outside = [policy for policy in policies if policy.layer in ("fallback", "deadline")]
+            inside = [policy for policy in policies if policy not in outside]
+            return chain(outside, self._after_the_form(self._around(inside, chain, place)), place)
         except PolicyError as error:  # another graph on this engine has said otherwise under the same key
             problem = Problem(error.code, str(error), node=node_id, field="policies")
             raise GraphError([problem], f"graph {graph} on this engine") from error
+
+    def _after_the_form(self, call: Handler) -> Handler:
+        """The call, with what the node's form has to say before it: a Deadline bounds both (5.4)."""
+
+        async def handle(ctx: Context) -> Any:
+            return await call(self._opened(await self._asked(ctx)))
+
+        return handle
 
     def _around(self, policies: Sequence[Any], chain: Callable[..., Handler], place: Place) -> Handler:
         if self._node.isolation != "process":
@@ -150,21 +165,27 @@ class Attempts:
 
     async def with_params(self, ctx: Context) -> Context:
         """The context with the params of this step: filled in, validated, derived (12.1), secrets resolved (12.3)."""
-        ctx = await self._whole(ctx)
+        ctx = self._filled_in(ctx)
+        if self._form is not None:
+            if self._bounds_form:  # within the Deadline, which is in the chain
+                return ctx
+            ctx = await self._asked(ctx)
+        return self._opened(ctx)
+
+    def _opened(self, ctx: Context) -> Context:
+        """The context with params whose secrets are resolved."""
         if self._sealed is None:
             return ctx
         params = self._sealed.opened(ctx.params, self._services.secrets, rendered=self._template is not None)
         # A worker process resolves them itself. They are resolved here as well, to be masked in what it gives.
         return ctx if self._node.isolation == "process" else ctx.having(params=params)
 
-    async def _whole(self, ctx: Context) -> Context:
-        """The context with params that are filled in and validated, and what is derived of them."""
-        ctx = self._filled_in(ctx)
-        if self._form is None:
-            return ctx
+    async def _asked(self, ctx: Context) -> Context:
+        """The context with what the functions of the node's form say of its params, and derive of them."""
         from ..forms.checking import checked
         from ..forms.telling import refused
 
+        assert self._form is not None
         values, problems = await checked(self._form, ctx.params, self._services.asker)
         if problems:
             raise refused(ctx.node_id, problems)

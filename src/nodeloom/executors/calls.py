@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ..errors import DefinitionError, OutputError
 from ..model.masks import MASKS
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "Pools", "call_of", "inline_call", "of_state", "shortened"]
 
+T = TypeVar("T")
 Call = Callable[[Context], Awaitable[Any]]
 
 
@@ -71,13 +72,15 @@ def _invoked(node: Node) -> tuple[Shape, Callable[[Context], Any]]:
 
 
 def of_state(node: Node) -> Callable[[Values], Awaitable[Any]] | None:
-    """`work` itself, where it is a coroutine function that asks for the state and nothing else."""
+    """`work` of the state alone, where it asks for nothing else and is run where its caller is."""
     work, signature = getattr(node, node.spelling), type(node).signature
-    if node.spelling in node.__dict__ or signature is None or signature.shape != "coroutine":
+    if node.spelling in node.__dict__ or signature is None or node.isolation == "process":
         return None
-    if node.isolation == "process":
+    if signature.names != ("state",) or signature.keywords:
         return None
-    return work if signature.names == ("state",) and not signature.keywords else None
+    if signature.shape == "coroutine":
+        return work  # type: ignore[no-any-return]
+    return _inline(work) if signature.shape == "plain" and node.isolation == "inline" else None
 
 
 def _streaming(invoke: Callable[[Context], Any]) -> Call:
@@ -130,9 +133,9 @@ def _last_chunk(last: Any, ctx: Context, returned: Any = None) -> Any:
 _NOTHING = object()
 
 
-def _inline(run: Callable[[Context], Any]) -> Call:
-    async def call(ctx: Context) -> Any:
-        return run(ctx)
+def _inline(run: Callable[[T], Any]) -> Callable[[T], Awaitable[Any]]:
+    async def call(given: T) -> Any:
+        return run(given)
 
     return call
 

@@ -79,19 +79,52 @@ class Asking:
             TimeoutError: it took too long. Whatever the function raises.
         """
         asked = {name: getattr(question, name) for name in self.runtime}
-        async with asyncio.timeout(asker.timeout):
-            if not self._blocks:
-                return read(await self._function(**values, **asked))
+        return await _within(asker.timeout, self._asked({**values, **asked}, asker, read))
 
-            def call() -> Any:
-                given = self._function(**values, **asked)
-                return Later(given) if inspect.isawaitable(given) else read(given)
+    async def _asked(self, given: Mapping[str, Any], asker: Asker, read: Callable[[Any], Any]) -> Any:
+        if not self._blocks:
+            return read(await self._function(**given))
 
-            try:
-                found = await asker.offload(call)
-            except asyncio.CancelledError:  # of a class of its own where the thread goes on, which no timeout knows
-                raise asyncio.CancelledError from None
-            return read(await found.given) if isinstance(found, Later) else found
+        def call() -> Any:
+            answer = self._function(**given)
+            return Later(answer) if inspect.isawaitable(answer) else read(answer)
+
+        found = await asker.offload(call)
+        return read(await found.given) if isinstance(found, Later) else found
+
+
+async def _within(seconds: float | None, answer: Awaitable[Any]) -> Any:
+    """What is awaited; given up after that time with the message that has a pool leave its thread at once.
+
+    Raises:
+        TimeoutError: it took longer. CancelledError: whoever asked was cancelled, which wins when both happen.
+    """
+    if seconds is None:
+        return await answer
+    task = asyncio.current_task()
+    assert task is not None, "an answer is awaited in a task"
+    before, over = task.cancelling(), False
+
+    def ring() -> None:
+        nonlocal over
+        over = True
+        task.cancel("timeout")
+
+    def outcome() -> BaseException:
+        return TimeoutError() if task.uncancel() <= before else asyncio.CancelledError()
+
+    timer = asyncio.get_running_loop().call_later(seconds, ring)
+    try:
+        found = await answer
+    except (Exception, asyncio.CancelledError) as error:
+        if over:
+            raise outcome() from error
+        raise
+    finally:
+        timer.cancel()
+    if over:
+        raise outcome()
+    return found
 
 
 class Later(NamedTuple):
@@ -154,5 +187,4 @@ class AskedByName:
     async def ask(self, values: Mapping[str, Any], question: Question, asker: Asker, read: Callable[[Any], Any]) -> Any:
         """What the function gives for these values; as `Asking.ask`."""
         asked = {name: getattr(question, name) for name in self.runtime}
-        async with asyncio.timeout(asker.timeout):
-            return read(await self._function(self._field, dict(values), **asked))
+        return read(await _within(asker.timeout, self._function(self._field, dict(values), **asked)))

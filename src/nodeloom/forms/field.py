@@ -144,8 +144,8 @@ class FormField(msgspec.Struct, frozen=True, eq=False):
         return known | {key: value for key, value in more.items() if value}
 
 
-def plain(value: Any) -> Any:
-    """A default or an example as plain data; text of what is none."""
+def plain(value: Any, text_of: Callable[[Any], str] = str) -> Any:
+    """A default or an example as plain data; of what is none, its text."""
     from pydantic_core import to_jsonable_python
 
-    return to_jsonable_python(value, fallback=str)
+    return to_jsonable_python(value, fallback=text_of)

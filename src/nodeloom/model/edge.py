@@ -109,7 +109,8 @@ class Route:
     Args:
         outputs: the step's outputs, a mapping; None for none.
         to: a node, a node id, or a list of either. `(node, inputs)` sends a token with inputs of its own;
-            the same node may be named many times, each time with other inputs.
+            the same node may be named many times, each time with other inputs. Every node on a token's way runs once
+            for it, until a join: one with several incoming edges, or with `join="all"`.
 
     Example:
         `return Route({"n": 3}, to=[(resize, {"path": p}) for p in paths])`

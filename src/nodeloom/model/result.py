@@ -15,7 +15,16 @@ from .run import ErrorInfo, Failure, Run, RunResult
 from .state import plain, start_values
 from .values import Returned, Values, looked_at, merge, shadows
 
-__all__ = ["blame_item", "blame_nothing", "error_info", "failures_of", "first_failure", "result_of", "says_retryable"]
+__all__ = [
+    "blame_item",
+    "blame_nothing",
+    "error_info",
+    "failures_of",
+    "first_failure",
+    "note_item",
+    "result_of",
+    "says_retryable",
+]
 
 
 def result_of(plan: Plan, run: Run) -> RunResult:
@@ -60,12 +69,14 @@ def error_info(error: BaseException, node: str) -> ErrorInfo:
     names: list[str] = []
     for each in type(error).__mro__[:-1]:
         names += [each.__name__, f"{each.__module__}.{each.__qualname__}"]
+    index, which = vars(error).get(_ITEM, (None, ""))
     inner: ErrorInfo | None = error.result.error if isinstance(error, RunFailed) else None
     if inner is not None:
         known = tuple(dict.fromkeys((*inner.names, *names)))
-        return replace(inner, node=f"{node}/{inner.node}" if inner.node else node, names=known)
+        where = f"{node}/{inner.node}" if inner.node else node
+        message, place = f"{which}{inner.message}", inner.index if index is None else index
+        return replace(inner, node=where, names=known, message=message, index=place)
     code = getattr(error, "code", None)
-    index, which = vars(error).get(_ITEM, (None, ""))
     return ErrorInfo(
         type(error).__name__,
         code if isinstance(code, str) else _snake(type(error).__name__),
@@ -93,6 +104,21 @@ def blame_item(error: BaseException, index: int, total: int | None) -> None:
 def blame_nothing(error: BaseException) -> None:
     """Take that back, once it is told: an exception that is raised again may be another step's."""
     vars(error).pop(_ITEM, None)
+
+
+def note_item(error: BaseException, info: ErrorInfo) -> None:
+    """Have an exception that a caller gets as it is say in a note which item of a batch it is of, if of any.
+
+    Args:
+        error: the exception. info: what is told of it.
+    """
+    if info.index is None:
+        return
+    what, node = info.message.partition(": ")[0], f" of node {info.node}"
+    notes: list[str] = getattr(error, "__notes__", [])
+    for note in [note for note in notes if note.startswith("item ") and note.endswith(node)]:
+        notes.remove(note)  # of an earlier call that raised the same object
+    error.add_note(f"{what}{node}")
 
 
 def says_retryable(error: BaseException) -> bool | None:

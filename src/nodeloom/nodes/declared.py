@@ -9,15 +9,19 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from ..errors import DefinitionError, ParamsError, Problem
 from ..model.compile import nearest
-from ..model.reducers import NAMED, Reducer, as_reducer
+from ..model.reducers import NAMED, Reducer
 from ..model.state import StateSchema, fresh
 from ..model.values import owned
+from .markers import check_own_markers, reducer_of
 
 __all__ = ["State", "checked_inputs", "schema_from_class", "schema_from_document", "state_schema"]
 
 
 class State:
     """A declared state: keys with types, defaults and, in `Annotated`, reducers.
+
+    A class whose `Annotated` holds what is neither a reducer nor read by pydantic is a `DefinitionError` when it is
+    made: above all a field with the name of its reducer, whose default Python binds before it reads the annotation.
 
     Example:
         >>> from typing import Annotated
@@ -26,6 +30,10 @@ class State:
         ...     query: str = ""
         ...     hits: Annotated[list, append] = []
     """
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        check_own_markers(cls)
 
 
 _JSON_TYPES: dict[str, Any] = {
@@ -58,14 +66,14 @@ def schema_from_class(declared: type) -> StateSchema:
     keys = {key: hint for key, hint in hints.items() if not key.startswith("_") and not _is_class_var(hint)}
     if not keys:
         raise DefinitionError(f"{declared.__qualname__} declares no keys; write them as `name: type`")
-    reducers = {key: found for key, hint in keys.items() if (found := _reducer_of(hint)) is not None}
+    reducers = {key: found for key, hint in keys.items() if (found := reducer_of(declared, key, hint)) is not None}
     plain = get_type_hints(declared)
     types = {key: plain[key] for key in keys}
     return StateSchema(
         frozenset(keys),
         _defaults(declared, keys),
         reducers,
-        _validator(types, reducers, declared.__qualname__),
+        _validator({key: _constrained(hint) for key, hint in keys.items()}, reducers, declared.__qualname__),
         {key: _json_type(types[key]) for key in keys},
     )
 
@@ -129,15 +137,11 @@ def _is_class_var(hint: Any) -> bool:
     return hint is typing.ClassVar or get_origin(hint) is typing.ClassVar
 
 
-def _reducer_of(hint: Any) -> Reducer | None:
-    if get_origin(hint) is not typing.Annotated:
-        hint = next((arg for arg in get_args(hint) if get_origin(arg) is typing.Annotated), None)
-    if hint is None:
-        return None
-    found = [reducer for marker in get_args(hint)[1:] if (reducer := as_reducer(marker)) is not None]
-    if len(found) > 1:
-        raise DefinitionError(f"{hint} names two reducers; a key has one")
-    return found[0] if found else None
+def _constrained(hint: Any) -> Any:
+    """The type of a key with its constraints, which pydantic reads, and passes over a reducer among them."""
+    while get_origin(hint) in (typing.Required, typing.NotRequired):
+        (hint,) = get_args(hint)
+    return hint
 
 
 def _defaults(declared: type, keys: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:

@@ -17,10 +17,11 @@ from ..model.values import Values
 from .by_itself import RunsByItself
 from .context import current_context, log_fields
 from .forms import HANDWRITTEN, HasForm, form_of_node, handwritten, is_handwritten
+from .hooks import check_hooks
 from .naming import first_paragraph, in_words, module_name, snake_case
 from .settings import LATER, RESERVED, setting
 from .signature import Signature, read_signature
-from .wiring import Group, Pending, Wirable, Wire, as_wirable, connect, error_name
+from .wiring import Group, Pending, Wirable, Wire, as_wirable, condition_of, connect, error_name, going
 
 if TYPE_CHECKING:
     import pydantic
@@ -109,6 +110,7 @@ class Node(RunsByItself, HasForm, Wirable):
                 setattr(cls, word, setting(word, cls.__dict__[word], cls.__qualname__))
         for method in HANDWRITTEN.intersection(cls.__dict__):
             setattr(cls, method, handwritten(cls.__dict__[method]))
+        check_hooks(cls, Node)
         hook = cls.on_error
         if hook is not Node.on_error and not hasattr(hook, "hook"):
             cls.error_hook = hook
@@ -266,10 +268,11 @@ class Node(RunsByItself, HasForm, Wirable):
             condition: as `"state.score > 0.8 and inputs.kind in ['x', 'y']"`.
             **keywords: `status="ok"`, `score__gt=0.8`; operators eq ne gt gte lt lte in contains exists matches.
                 All must hold.
+
+        Raises:
+            DefinitionError: a condition that is neither; one in Python is given to `goto`.
         """
-        if (condition is None) == (not keywords):
-            raise DefinitionError(f"{self.id}.on() takes one expression or keywords, as on(status='ok')")
-        return Pending(self, "when", when=condition if condition is not None else tuple(keywords.items()))
+        return Pending(self, "when", when=condition_of(self.id, condition, keywords))
 
     def otherwise(self) -> Pending:
         """An edge taken when no conditional edge of this node was."""
@@ -295,17 +298,18 @@ class Node(RunsByItself, HasForm, Wirable):
         condition: EdgeCondition | str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Node:
-        """An edge to `target`, with a condition in Python or as an expression, and metadata of the author's."""
-        if isinstance(condition, str):
-            source = Pending(self, "when", when=condition, metadata=metadata)
-        elif isinstance(condition, EdgeCondition):
-            source = Pending(self, "when", predicate=condition, metadata=metadata)
-        elif condition is None:
-            source = Pending(self, metadata=metadata)
-        else:
-            raise DefinitionError(
-                f"the condition of {self.id}.goto() is an expression or an EdgeCondition, not {condition!r}"
-            )
+        """An edge to `target`, with a condition in Python or as an expression, and metadata of the author's.
+
+        Args:
+            target: where it leads, a node or a list; it is given back, to go on from.
+            condition: an expression, as of `on`; or `EdgeCondition(function)`, whose function is called with a
+                `Routing` and takes the edge when what it gives is true.
+            metadata: kept with the edge, as `graph.edges` has it.
+
+        Raises:
+            DefinitionError: a condition that is neither.
+        """
+        source = going(self, condition, metadata)
         for node in as_wirable(target).targets():
             connect(source, node)
         return target

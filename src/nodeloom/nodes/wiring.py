@@ -11,7 +11,7 @@ import msgspec
 from ..errors import DefinitionError, FrozenDefinition
 from ..model.edge import EdgeCondition, EdgeKind, Keywords
 
-__all__ = ["Group", "Pending", "Wirable", "Wire", "as_wirable", "error_name", "rewire"]
+__all__ = ["Group", "Pending", "Wirable", "Wire", "as_wirable", "condition_of", "error_name", "going", "rewire"]
 
 _declared = count()
 
@@ -169,6 +169,41 @@ def error_name(error: Any) -> str:
     if isinstance(error, type) and issubclass(error, BaseException):
         return f"{error.__module__}.{error.__qualname__}"
     raise DefinitionError(f"on_error takes exception classes or their names, not {error!r}")
+
+
+def condition_of(node_id: str, condition: Any, keywords: Mapping[str, Any]) -> str | Keywords:
+    """What `on()` of a node was given, as an edge holds it.
+
+    Raises:
+        DefinitionError: neither one expression nor keywords, with what would be right.
+    """
+    if condition is not None and not isinstance(condition, str):
+        raise DefinitionError(
+            f"{node_id}.on() takes an expression, as on('state.score > 0.8'), or keywords over the node's own output, "
+            f"as on(status='ok'), not {condition!r}; a condition in Python is given to goto: "
+            f"{node_id}.goto(target, condition=EdgeCondition(lambda step: step.outputs['score'] > 0.8))"
+        )
+    if (condition is None) == (not keywords):
+        raise DefinitionError(f"{node_id}.on() takes one expression or keywords, as on(status='ok')")
+    return condition if condition is not None else tuple(keywords.items())
+
+
+def going(node: Place, condition: Any, metadata: Mapping[str, Any] | None) -> Pending:
+    """The beginning of an edge that `goto` makes.
+
+    Raises:
+        DefinitionError: the condition is neither an expression nor an `EdgeCondition`, nor left out.
+    """
+    if condition is None:
+        return Pending(node, metadata=metadata)
+    if isinstance(condition, str):
+        return Pending(node, "when", when=condition, metadata=metadata)
+    if isinstance(condition, EdgeCondition):
+        return Pending(node, "when", predicate=condition, metadata=metadata)
+    raise DefinitionError(
+        f"the condition of {node.id}.goto() is an expression or an EdgeCondition, as "
+        f"EdgeCondition(lambda step: step.outputs['score'] > 0.8), not {condition!r}"
+    )
 
 
 def rewire(wires: Iterable[Wire]) -> Sequence[Wire]:

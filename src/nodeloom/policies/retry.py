@@ -113,7 +113,7 @@ class Retry(Policy):
                 wait = self._pause(bound, failure)
                 bound = min(bound * self.backoff, self.max_wait)
                 ctx = ctx.at_attempt(ctx.attempt + 1)
-                ctx.live.emit("step_retried", ctx, error=dict(info.as_values()), wait=wait)
+                _tell(ctx, info, wait)
                 await _wait(ctx, wait, failure)
                 try:
                     return await call(ctx)
@@ -156,6 +156,13 @@ def attempts_of(error: BaseException) -> int:
         error: what a chain of policies raised.
     """
     return int(vars(error).get(_ATTEMPTS, 1))
+
+
+def _tell(ctx: Context, info: ErrorInfo, wait: float) -> None:
+    """Tell watchers and the log that there is another attempt, and when: nothing else is seen of the wait."""
+    ctx.live.emit("step_retried", ctx, error=dict(info.as_values()), wait=wait)
+    seconds = round(wait, 3)
+    ctx.log.info("attempt %d failed (%s: %s), retrying in %.15g s", ctx.attempt - 1, info.type, info.message, seconds)
 
 
 async def _wait(ctx: Context, seconds: float, failure: Exception) -> None:

@@ -13,18 +13,19 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from ..errors import ExpressionError, ReducerFailed, RunCancelled, RunFailed
+from ..errors import ExpressionError, ReducerFailed
 from ..executors.local import Executable, was_cancelled
 from ..executors.step_failure import FAILURES
-from ..model.advance import advance, error_info, first_failure, result_of, stop
-from ..model.run import Cancelled, ErrorInfo, Outcome, RunResult, Step
+from ..model.advance import advance, error_info, result_of, stop
+from ..model.run import Cancelled, Outcome, RunResult, Step
 from ..model.values import EMPTY, as_values, kept
 from ..model.ways import Kept
-from ..nodes.context import Context, Live, Walk, cancels_of
+from ..nodes.context import Context, Walk, cancels_of
 from ..nodes.scrubbing import scrubbed
+from .outcome import batch_of, failure_of
 from .pausing import Pausable
 
-__all__ = ["GraphRun", "checked"]
+__all__ = ["GraphRun"]
 
 log = logging.getLogger("nodeloom.runs")
 
@@ -361,30 +362,3 @@ class GraphRun(Pausable):
     def _emit(self, type: Any, **data: Any) -> None:
         if self._live.watch is not None:
             self._live.emit(type, None, **data)
-
-
-def checked(result: RunResult, live: Live, name: str) -> RunResult:
-    """The result of a run that completed.
-
-    Raises:
-        RunFailed: of one that failed, from the exception that failed it. RunCancelled: its engine cancelled it.
-    """
-    if result.status == "completed":
-        return result
-    if result.status == "cancelled":
-        raise RunCancelled(f"run {result.run_id} of graph {name} was cancelled", result)
-    raise RunFailed(f"run {result.run_id} of graph {name} failed: {result.error}", result) from failure_of(result, live)
-
-
-def failure_of(result: RunResult, live: Live) -> BaseException | None:
-    """The exception that failed a run."""
-    failure = first_failure(live.run)
-    error: ErrorInfo | None = failure.error if failure is not None else result.error
-    return next((exception for info, exception in live.exceptions if info is error), None)
-
-
-def batch_of(info: ErrorInfo | None, error: BaseException | None) -> Any:
-    """What became of the items of the batch that failed a run; None of one that failed otherwise."""
-    if isinstance(error, RunFailed):  # of a graph inside of a step
-        return error.result.batch
-    return getattr(error, "batch", None) if info is not None and info.index is not None else None

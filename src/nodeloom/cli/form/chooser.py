@@ -56,9 +56,9 @@ class Chooser:
                 return NOTHING
             try:
                 chosen = self._chosen(text) if text else None
+                chosen = self._turn(text) if chosen is None else chosen
                 if chosen is not None:
                     return chosen
-                self._turn(text)
             except (Misread, CannotAnswer) as error:
                 self._screen.problems([str(error)])
 
@@ -68,13 +68,21 @@ class Chooser:
         self._cursor = page.cursor
         self._seen = 0
 
-    def _turn(self, text: str) -> None:
-        """Go to what was asked for: the next page, all of them again, or what a search finds."""
+    def _turn(self, text: str) -> Any:
+        """Go to what was asked for: the next page, all of them again, or what a search finds.
+
+        Returns:
+            The value that the search was for, where it is exactly one's value or label; else None.
+        """
         if text.lower() == "n" and self._has_more:
             self._next()
         else:
             self._search(text)
+            found = self._exact(text)
+            if found is not None:
+                return self._value_of(found)
         self._more()
+        return None
 
     # --- choosing
 
@@ -82,14 +90,21 @@ class Chooser:
         if has_template(text) and not self._field.literal:
             return text
         if self._field.type == "multiselect" and re.fullmatch(r"[\d\s,]+", text):
-            return [self._numbered(part).value for part in re.split(r"[\s,]+", text.strip(" ,"))]
-        found = next((each for each in self._options if text in (each.label, str(each.value))), None)
-        is_number = text.isdecimal() and (int(text) <= self._seen or "query" not in self._takes)
-        if is_number and (found is None or int(text) <= self._seen):
+            parts = re.split(r"[\s,]+", text.strip(" ,"))
+            return [(self._exact(part) or self._numbered(part)).value for part in parts]
+        found = self._exact(text)
+        if found is None and text.isdecimal() and (int(text) <= self._seen or "query" not in self._takes):
             found = self._numbered(text)
-        if found is None:
-            return None
-        return [found.value] if self._field.type == "multiselect" else found.value
+        return None if found is None else self._value_of(found)
+
+    def _exact(self, text: str) -> Option | None:
+        """The option whose value, or else whose label, the text is; before any place in the list."""
+        by_value = (each for each in self._options if text == str(each.value))
+        by_label = (each for each in self._options if text == each.label)
+        return next(by_value, None) or next(by_label, None)
+
+    def _value_of(self, option: Option) -> Any:
+        return [option.value] if self._field.type == "multiselect" else option.value
 
     def _numbered(self, text: str) -> Option:
         number = int(text)

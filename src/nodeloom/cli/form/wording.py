@@ -8,6 +8,7 @@ from typing import Any
 
 from ...forms import NOTHING, FormField
 from ...forms.field import plain
+from ...forms.secret import Secret
 
 __all__ = ["details", "heading", "shown"]
 
@@ -76,4 +77,8 @@ def shown(value: Any) -> str:
         return "nothing"
     if isinstance(value, str):
         return " ".join(value.split()) or '""'
-    return json.dumps(plain(value), ensure_ascii=False)
+    return _text_of(value) if isinstance(value, Secret) else json.dumps(plain(value, _text_of), ensure_ascii=False)
+
+
+def _text_of(value: Any) -> str:
+    return f"secret {value.name}" if isinstance(value, Secret) else str(value)
