@@ -204,7 +204,7 @@ def problem_lines(problems: Sequence[Problem], file: str) -> list[str]:
             if part
         )
         warning = "warning: " if problem.severity == "warning" else ""
-        lines.append(f"{file}{at}: {warning}{where + ': ' if where else ''}{problem.message}")
+        lines.append(f"{problem.file or file}{at}: {warning}{where + ': ' if where else ''}{problem.message}")
     return lines
 
 
