@@ -8,6 +8,10 @@ from typing import Any, Literal
 from nodeloom import Field, Node, Params, Registry, node
 
 
+class FetchRefused(Exception):
+    """The page is not for us."""
+
+
 class FetchParams(Params):
     url: str = Field(label="URL")
     attempts: int = Field(3, ge=1, le=10)

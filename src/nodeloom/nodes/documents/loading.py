@@ -14,6 +14,7 @@ from ..registry import Registry
 from .catalogue import Catalogue
 from .edges import read_edges
 from .entries import Entry, read_entries
+from .error_names import ErrorNames, check_policies
 from .findings import Findings
 from .heading import read_heading
 from .home import Home, check_named, settle_in
@@ -142,7 +143,9 @@ def _build(findings: Findings, catalogue: Catalogue, name: str, home: Home | Non
             check_named(entry, findings, home)
     if home is not None:
         settle_in(entries, home)
-    arrows = read_edges(findings.data.get("edges"), {entry.id: None for entry in entries}, findings)
+    errors = ErrorNames(entries)
+    check_policies(entries, errors, findings)
+    arrows = read_edges(findings.data.get("edges"), {entry.id: None for entry in entries}, errors, findings)
     parts = judge(heading, entries, arrows, findings)
     nodes = [entry.node for entry in entries if entry.node is not None]
     if findings.errors or len(nodes) < len(entries):
