@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import Any
 
 from nodeloom import Context, Field, Node, Params
 from nodeloom.errors import ParamsError, Problem
@@ -38,7 +38,7 @@ class Transform(Node):
         if type(self).work is not Transform.work or not isinstance(values, Mapping) or isinstance(keep, str):
             return None
         is_known = all(isinstance(name, str) and "{{" not in name for name in keep)
-        return [*map(str, cast("Mapping[Any, Any]", values)), *keep] if is_known else None
+        return [*map(str, values), *keep] if is_known else None
 
     async def work(self, params: TransformParams, inputs: Any) -> dict[str, Any]:
         for name in params.keep:
