@@ -88,6 +88,41 @@ def test_a_folder_adds_nodes_of_ones_own(cli, project):
     assert any(entry["identifier"].endswith("own.Count") for entry in found)
 
 
+def test_every_command_that_takes_a_document_takes_folders_of_nodes(cli, project):
+    (project / "mine").mkdir()
+    (project / "mine" / "own.py").write_text(
+        "import beside\n"
+        "from nodeloom import Node, Params\n"
+        "class Greet(Node):\n"
+        "    identifier = 'mine.greet'\n"
+        "    class Params(Params):\n"
+        "        name: str\n"
+        "    async def work(self, params): return {'text': beside.hello + params.name}\n",
+        encoding="utf-8",
+    )
+    (project / "mine" / "beside.py").write_text("hello = 'hello '\n", encoding="utf-8")
+    (project / "greets.yaml").write_text(
+        "nodeloom: 1\nnodes: {greet: {type: mine.greet, params: {name: Ada}}}\n", encoding="utf-8"
+    )
+    assert cli("run", "greets.yaml", "-q").code == 2
+    assert cli("run", "greets.yaml", "-q", "--folder", "mine").json == {"text": "hello Ada"}
+    assert cli("validate", "greets.yaml").code == 2
+    assert cli("validate", "greets.yaml", "--folder", "mine").out == "greets.yaml: valid\n"
+    assert "greet" in cli("draw", "greets.yaml", "--folder", "mine").out
+    assert "type: mine.greet" in cli("form", "mine.greet", "--folder", "mine", "-i", "name=Ada").out
+    assert cli("form", "mine.greet", "-i", "name=Ada").code == 2
+
+
+@pytest.mark.parametrize("command", [["run", "-q"], ["validate"], ["draw"]])
+def test_folders_that_cannot_be_used_are_a_paragraph_and_2(cli, project, command):
+    said = cli(*command, "counting.yaml", "--folder", "gone")
+    assert (said.code, said.out) == (2, "")
+    assert "some nodes could not be loaded\n  gone is no folder to look for nodes in" in said.err
+    said = cli(*command, "flows:graph", "--folder", ".")
+    assert said.code == 2
+    assert "--folder adds node types that a document names; flows:graph is no document" in said.err
+
+
 @pytest.mark.parametrize(
     ("folder", "message"),
     [("gone", "gone is no folder"), ("broken", "broken.py cannot be loaded: RuntimeError: oops")],

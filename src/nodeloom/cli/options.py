@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-__all__ = ["FormOptions", "RunOptions", "TopOptions"]
+__all__ = ["FOLDER_HELP", "FormOptions", "RunOptions", "TopOptions"]
 
 INPUT = """One input; may be repeated. VALUE is read as JSON where it is valid JSON (n=3, tags='["a", "b"]'), else as \
 text."""
+FOLDER_HELP = "A folder of Python files with nodes of your own; may be repeated."
 
 
 @Parameter(name="*")
@@ -52,6 +53,7 @@ class RunOptions:
             help="A folder that file nodes may touch; may be repeated. The working directory by default.",
         ),
     ] = None
+    folder: Annotated[list[Path] | None, Parameter(metavar="DIR", help=FOLDER_HELP)] = None
     kind: Annotated[
         str,
         Parameter(
@@ -112,6 +114,7 @@ class FormOptions:
         Path | None,
         Parameter(metavar="FILE", help="Add the node to this document, which is made if it is not there."),
     ] = None
+    folder: Annotated[list[Path] | None, Parameter(metavar="DIR", help=FOLDER_HELP)] = None
     id: Annotated[str | None, Parameter(metavar="ID", help="The node's id; by default its type's name.")] = None
     json: Annotated[
         bool,

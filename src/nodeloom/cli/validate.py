@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from pathlib import Path
 
 from ..errors import GraphError, Problem
 from ..nodes.host import run_sync
@@ -16,9 +17,9 @@ from .targets import Target, check_target, load_graph, parse_target
 __all__ = ["validate_command"]
 
 
-def validate_command(text: str, *, as_json: bool) -> int:
-    """Check the graph that a target names; gives the exit code."""
-    target = parse_target(text)
+def validate_command(text: str, folders: Sequence[Path] | None = None, *, as_json: bool) -> int:
+    """Check the graph that a target names, with the nodes of these folders; gives the exit code."""
+    target = parse_target(text, folders)
     problems: Sequence[Problem]
     try:
         with redirect_stdout(sys.stderr):
