@@ -1,9 +1,12 @@
 """`nodeloom nodes`, the catalogue, and `nodeloom new`, a project to begin with."""
 
+import ast
 import subprocess
 import sys
 
 import pytest
+
+from nodeloom.cli.scaffold_node import NODE, TAKEN
 
 from .conftest import environment
 
@@ -186,7 +189,7 @@ def test_a_folder_that_cannot_be_made_is_a_paragraph(cli):
     assert "cannot be made" in said.err
 
 
-@pytest.mark.parametrize("name", ["ResizeImage", "resize_image", "resize image", "HTTPThing2"])
+@pytest.mark.parametrize("name", ["ResizeImage", "resize_image", "resize image", "HTTPThing2", "Sheets", "TestThing"])
 def test_a_new_node_passes_its_tests_and_its_form_is_filled_in(cli, project, name):
     said = cli("new", "node", name)
     assert said.code == 0
@@ -215,6 +218,8 @@ def test_a_new_node_passes_its_tests_and_its_form_is_filled_in(cli, project, nam
         (["node", "2fast"], "'2fast' cannot be the name of a node"),
         (["node", "class"], "'class' cannot be the name of a node"),
         (["node", "Json"], "would hide the module json"),
+        (["node", "Option"], "a class Option would hide the Option that a node is made with: choose another name than"),
+        (["node", "node"], "a class Node would hide the Node that a node is made with"),
         (["node", "Flows"], "flows.py exists already, and is not overwritten"),
         (["project", "Thing"], "'Thing' is more than `new` takes"),
     ],
@@ -225,6 +230,18 @@ def test_a_node_that_cannot_be_made_is_a_paragraph_and_2(cli, project, words, me
     assert said.code == 2
     assert message in said.err
     assert sorted(path.name for path in project.iterdir()) == before
+
+
+def test_every_name_that_a_new_node_imports_is_taken():
+    tree = ast.parse(NODE.replace("@CLASS@", "Thing"))
+    froms = [each for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
+    assert sorted(name.name for each in froms for name in each.names) == sorted(TAKEN)
+
+
+def test_what_is_new_says_how_to_get_what_its_tests_need(cli, project):
+    for words in (["project"], ["node", "ResizeImage"]):
+        assert "# without pytest yet: python -m pip install pytest" in cli("new", *words).out
+    assert "python -m pip install pytest" in (project / "project" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_demo_gives_its_exit_code(cli, monkeypatch, project):
