@@ -1,9 +1,12 @@
 """`nodeloom nodes`, the catalogue, and `nodeloom new`, a project to begin with."""
 
+import ast
 import subprocess
 import sys
 
 import pytest
+
+from nodeloom.cli.scaffold_node import NODE, TAKEN
 
 from .conftest import environment
 
@@ -88,6 +91,41 @@ def test_a_folder_adds_nodes_of_ones_own(cli, project):
     assert any(entry["identifier"].endswith("own.Count") for entry in found)
 
 
+def test_every_command_that_takes_a_document_takes_folders_of_nodes(cli, project):
+    (project / "mine").mkdir()
+    (project / "mine" / "own.py").write_text(
+        "import beside\n"
+        "from nodeloom import Node, Params\n"
+        "class Greet(Node):\n"
+        "    identifier = 'mine.greet'\n"
+        "    class Params(Params):\n"
+        "        name: str\n"
+        "    async def work(self, params): return {'text': beside.hello + params.name}\n",
+        encoding="utf-8",
+    )
+    (project / "mine" / "beside.py").write_text("hello = 'hello '\n", encoding="utf-8")
+    (project / "greets.yaml").write_text(
+        "nodeloom: 1\nnodes: {greet: {type: mine.greet, params: {name: Ada}}}\n", encoding="utf-8"
+    )
+    assert cli("run", "greets.yaml", "-q").code == 2
+    assert cli("run", "greets.yaml", "-q", "--folder", "mine").json == {"text": "hello Ada"}
+    assert cli("validate", "greets.yaml").code == 2
+    assert cli("validate", "greets.yaml", "--folder", "mine").out == "greets.yaml: valid\n"
+    assert "greet" in cli("draw", "greets.yaml", "--folder", "mine").out
+    assert "type: mine.greet" in cli("form", "mine.greet", "--folder", "mine", "-i", "name=Ada").out
+    assert cli("form", "mine.greet", "-i", "name=Ada").code == 2
+
+
+@pytest.mark.parametrize("command", [["run", "-q"], ["validate"], ["draw"]])
+def test_folders_that_cannot_be_used_are_a_paragraph_and_2(cli, project, command):
+    said = cli(*command, "counting.yaml", "--folder", "gone")
+    assert (said.code, said.out) == (2, "")
+    assert "some nodes could not be loaded\n  gone is no folder to look for nodes in" in said.err
+    said = cli(*command, "flows:graph", "--folder", ".")
+    assert said.code == 2
+    assert "--folder adds node types that a document names; flows:graph is no document" in said.err
+
+
 @pytest.mark.parametrize(
     ("folder", "message"),
     [("gone", "gone is no folder"), ("broken", "broken.py cannot be loaded: RuntimeError: oops")],
@@ -151,7 +189,7 @@ def test_a_folder_that_cannot_be_made_is_a_paragraph(cli):
     assert "cannot be made" in said.err
 
 
-@pytest.mark.parametrize("name", ["ResizeImage", "resize_image", "resize image", "HTTPThing2"])
+@pytest.mark.parametrize("name", ["ResizeImage", "resize_image", "resize image", "HTTPThing2", "Sheets", "TestThing"])
 def test_a_new_node_passes_its_tests_and_its_form_is_filled_in(cli, project, name):
     said = cli("new", "node", name)
     assert said.code == 0
@@ -180,6 +218,8 @@ def test_a_new_node_passes_its_tests_and_its_form_is_filled_in(cli, project, nam
         (["node", "2fast"], "'2fast' cannot be the name of a node"),
         (["node", "class"], "'class' cannot be the name of a node"),
         (["node", "Json"], "would hide the module json"),
+        (["node", "Option"], "a class Option would hide the Option that a node is made with: choose another name than"),
+        (["node", "node"], "a class Node would hide the Node that a node is made with"),
         (["node", "Flows"], "flows.py exists already, and is not overwritten"),
         (["project", "Thing"], "'Thing' is more than `new` takes"),
     ],
@@ -190,6 +230,18 @@ def test_a_node_that_cannot_be_made_is_a_paragraph_and_2(cli, project, words, me
     assert said.code == 2
     assert message in said.err
     assert sorted(path.name for path in project.iterdir()) == before
+
+
+def test_every_name_that_a_new_node_imports_is_taken():
+    tree = ast.parse(NODE.replace("@CLASS@", "Thing"))
+    froms = [each for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
+    assert sorted(name.name for each in froms for name in each.names) == sorted(TAKEN)
+
+
+def test_what_is_new_says_how_to_get_what_its_tests_need(cli, project):
+    for words in (["project"], ["node", "ResizeImage"]):
+        assert "# without pytest yet: python -m pip install pytest" in cli("new", *words).out
+    assert "python -m pip install pytest" in (project / "project" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_demo_gives_its_exit_code(cli, monkeypatch, project):

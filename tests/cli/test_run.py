@@ -57,6 +57,7 @@ def test_a_graph_of_a_python_file_runs_by_its_path(cli):
         ("x=", ""),
         ("x=a=b", "a=b"),
         ("x=NaN", "NaN"),
+        ("x=1e999", "1e999"),
         ("x=01", "01"),
         ("x=[1", "[1"),
         ("x=-1", -1),
@@ -66,6 +67,34 @@ def test_a_graph_of_a_python_file_runs_by_its_path(cli):
 )
 def test_an_input_is_json_where_it_is_valid_json_else_text(cli, written, value):
     assert cli("run", "flows:echoing", "-q", "-i", written).json == {"x": value}
+
+
+def test_what_is_no_number_is_printed_as_a_text(command, cli, project):
+    (project / "odd.py").write_text(
+        "import math\n"
+        "from nodeloom import Graph, node\n"
+        "@node\n"
+        "def odd(): return {'a': [math.nan, math.inf, -math.inf], 'b': 1e308}\n"
+        "graph = Graph(odd, name='odd')\n",
+        encoding="utf-8",
+    )
+    printed = {"a": ["NaN", "Infinity", "-Infinity"], "b": 1e308}
+    assert command("run", "odd:graph", "-q").json == printed
+    lines = cli("run", "odd:graph", "--json").out.splitlines()
+    assert json.loads(lines[-1])["output"] == printed
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "-Infinity", "inf"])
+def test_a_number_has_to_be_one(cli, project, value):
+    (project / "waits.yaml").write_text(
+        "nodeloom: 1\nname: waits\ninputs: {slow: {type: number}}\n"
+        "nodes: {a: {type: transform, params: {values: {n: '{{ run.inputs.slow }}'}}}}\n",
+        encoding="utf-8",
+    )
+    said = cli("run", "waits.yaml", "-i", f"slow={value}")
+    assert (said.code, said.out) == (2, "")
+    assert f"the inputs do not fit graph waits.yaml\n  slow: Input should be a finite number, not '{value}'" in said.err
+    assert cli("run", "waits.yaml", "-q", "-i", "slow=1e300").json == {"n": 1e300}
 
 
 def test_inputs_come_from_a_file_and_single_ones_win(cli, project):
@@ -87,6 +116,7 @@ def test_inputs_come_from_standard_input(command):
         (["--inputs", "list.json"], "list.json holds a JSON array; inputs are an object"),
         (["--inputs", "bad.json"], "bad.json:2:8: no JSON"),
         (["--inputs", "nan.json"], "nan.json: no JSON: NaN"),
+        (["--inputs", "huge.json"], "huge.json: no JSON: -1e400 is too large for a number"),
         (["--inputs", "bytes.json"], "bytes.json is not UTF-8 text (byte 2)"),
         (["--max-steps", "0"], "--max-steps 0: give a whole number from 1"),
         (["--max-steps", "many"], "--max-steps"),
@@ -101,6 +131,7 @@ def test_wrong_usage_is_a_paragraph_and_2(cli, project, words, message):
     (project / "list.json").write_text("[1]", encoding="utf-8")
     (project / "bad.json").write_text('{\n  "a": oops}', encoding="utf-8")
     (project / "nan.json").write_text('{"a": NaN}', encoding="utf-8")
+    (project / "huge.json").write_text('{"a": [-1e400]}', encoding="utf-8")
     (project / "bytes.json").write_bytes(b'"\xff"')
     said = cli("run", "flows:echoing", *words)
     assert said.code == 2
@@ -254,7 +285,7 @@ graph = Graph(odd, name="odd")
         "point": {"x": 1, "label": "a"},
         "model": {"name": "m"},
         "opaque": "<opaque>",
-        "nan": None,
+        "nan": "NaN",
         "bytes": "AP8=",
         "set": [1, 2],
         "tuple": [1, 2],

@@ -72,6 +72,22 @@ def test_validate_shows_every_problem_with_line_and_column_and_2(command, projec
     assert any(line.startswith("broken.yaml:7:") and "nowhere" in line for line in lines)
 
 
+def test_validate_tells_what_is_wrong_with_a_document_that_is_named(command, project):
+    (project / "below").mkdir()
+    inner = "nodeloom: 1\nnodes: {step: {type: subgraph, params: {path: broken.yaml}}}\n"
+    (project / "below" / "inner.yaml").write_text(inner, encoding="utf-8")
+    (project / "below" / "broken.yaml").write_text(BROKEN, encoding="utf-8")
+    (project / "outer.yaml").write_text(inner.replace("broken", "below/inner"), encoding="utf-8")
+    said = command("validate", "outer.yaml")
+    assert said.code == 2
+    assert said.out.splitlines()[0].startswith("below/broken.yaml:4:")
+    assert said.out.splitlines()[-1] == "outer.yaml: 3 problems"
+    problems = command("validate", "outer.yaml", "--json").json["problems"]
+    assert {problem["file"] for problem in problems} == {"below/broken.yaml"}
+    said = command("run", "outer.yaml")
+    assert (said.code, "\n  below/broken.yaml:4:" in said.err) == (2, True)
+
+
 def test_validate_gives_the_problems_as_json(cli, project):
     (project / "broken.yaml").write_text(BROKEN, encoding="utf-8")
     said = cli("validate", "broken.yaml", "--json")

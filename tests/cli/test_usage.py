@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import nodeloom
+from nodeloom.cli.app import app
 
 COMMANDS = ("run", "validate", "draw", "nodes", "new", "demo", "top", "secrets")
 
@@ -39,7 +40,7 @@ def test_help_says_how_a_value_is_read(cli):
     ("words", "message"),
     [
         (["rnu"], "no command 'rnu'; did you mean 'run'?"),
-        (["zzz"], "no command 'zzz'; there are: run, validate, draw, nodes, form, new, demo, secrets"),
+        (["zzz"], "no command 'zzz'; there are: run, validate, draw, nodes, form, new, demo, top, secrets"),
         (["--nope"], "no command '--nope'"),
         (["run"], "TARGET"),
         (["run", "a", "--max-stps", "3"], "--max-stps. Did you mean --max-steps?"),
@@ -68,3 +69,8 @@ def test_help_loads_nothing_that_only_a_command_needs():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
+
+
+def test_the_commands_that_are_named_are_those_there_are(cli):
+    named = cli("zzz").err.partition("there are: ")[2].splitlines()[0].split(", ")
+    assert sorted(named) == sorted(name for name in app if not name.startswith("-"))

@@ -61,3 +61,36 @@ def test_a_problem_names_node_edge_and_column() -> None:
     assert by_field["when"].edge == "fetch -> short"
     assert "did you mean 'method'?" in by_field["params.metod"].message
     assert "text.count" in by_field["type"].message
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("HttpStatusEror", "HttpStatusError"),
+        ("CommandFaild", "CommandFailed"),
+        ("valueerror", "ValueError"),
+        ("nodeloom.errors.CommandFaild", "nodeloom.errors.CommandFailed"),
+        ("nodeloom.library.HttpStatusError", "nodeloom.library.http_errors.HttpStatusError"),
+        ("HttpStatusError", None),
+        ("builtins.ValueError", None),
+        ("my.own.ValueEror", None),
+        ("MyTimeoutError", None),
+        ("FetchRefused", None),  # of a module that is loaded, though no node of the document is from there
+        ("FlightError", None),
+        ("E" * 10_000, None),
+    ],
+)
+def test_the_name_of_an_error_that_is_near_to_one_is_told(name: str, meant: str | None) -> None:
+    """2.5: what names no error there is would never be met."""
+    ask = {"type": "http.request", "params": {"url": "http://localhost"}}
+    problems = check_document(
+        {
+            "nodeloom": 1,
+            "nodes": {"a": {**ask, "policies": {"retry": {"retry_on": name}}}, "b": ask},
+            "edges": [{"from": "a", "to": "b", "on_error": [name]}],
+        }
+    )
+    assert [(problem.code, problem.severity) for problem in problems] == [("unknown_error", "warning")] * 2 * bool(
+        meant
+    )
+    assert all(problem.message.endswith(f"did you mean {meant!r}?") for problem in problems)

@@ -6,6 +6,11 @@ from datetime import date
 from typing import Any, Literal
 
 from nodeloom import Field, Node, Params, Registry, node
+from nodeloom.library import Transform
+
+
+class FetchRefused(Exception):
+    """The page is not for us."""
 
 
 class FetchParams(Params):
@@ -111,4 +116,4 @@ class Module(Node):
 def function() -> None: ...
 
 
-REGISTRY = Registry(Fetch, Count, Greeter, OldScale, Scale, shout)
+REGISTRY = Registry(Fetch, Count, Greeter, OldScale, Scale, shout, Transform)

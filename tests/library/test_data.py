@@ -48,6 +48,7 @@ async def test_a_byte_order_mark_is_no_part_of_json(root: Path, bench: Bench) ->
         ("", r"line 1, column 1: Expecting value"),
         ("[1] 2", r"line 1, column 5: Extra data"),
         ("[NaN]", r"NaN is a number JSON does not have"),
+        ("[1, -1e400]", r"-1e400 is too large for a number"),
         ("[" * 200_000, r"is JSON nested too deep to be read"),
         ("1" * 5000, r"is not JSON"),
     ],

@@ -86,11 +86,9 @@ async def test_a_subgraph_is_a_node_of_a_document(root: Path) -> None:
     assert dict(result.output) == {"n": 20}
 
 
-async def test_a_document_that_contains_itself_ends_at_sixteen(root: Path, bench: Bench) -> None:
-    save(
-        root / "self.json",
-        {"nodeloom": 1, "name": "self", "nodes": {"again": {"type": "subgraph", "params": {"path": "self.json"}}}},
-    )
+async def test_a_document_that_contains_itself_by_a_template_ends_at_sixteen(root: Path, bench: Bench) -> None:
+    again = {"type": "subgraph", "params": {"path": "{{ 'self.json' }}"}}
+    save(root / "self.json", {"nodeloom": 1, "name": "self", "nodes": {"again": again}})
     with pytest.raises(RunFailed) as caught:
         await bench.run(Subgraph(path="self.json"))
     assert "self.json would be the 17th document within one another, 16 are the most" in str(caught.value)

@@ -27,6 +27,7 @@ class Web:
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
+    fixed: dict[str, bytes] = field(default_factory=dict)
     connections: int = 0
     accepted: int = 0
     busiest: int = 0
@@ -121,7 +122,7 @@ async def _serve(web: Web, request: Request, writer: asyncio.StreamWriter) -> bo
         await asyncio.sleep(0.02)
         writer.write(answer("200 OK", b"ok"))
     else:
-        writer.write(FIXED[path]())
+        writer.write(web.fixed[path] if path in web.fixed else FIXED[path]())
     await writer.drain()
     return True
 

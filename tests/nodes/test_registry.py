@@ -1,5 +1,6 @@
 """The catalogue of node types: identifiers, versions, what is discovered and what cannot be loaded."""
 
+import importlib.metadata
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,3 +232,27 @@ def test_an_entry_point_may_name_one_class(package: Path) -> None:
     registry.discover()
     assert "found.Plugged" in registry
     assert "found.Plugged.function" not in registry
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("os:path", "it leads to no node: name a node, a list of them, or a module that defines some"),
+        ("os:sep", "a registry holds node classes and function nodes, not '/'"),
+        ("no_such_module_anywhere", "No module named 'no_such_module_anywhere'"),
+        ("os:no_such_name", "has no attribute 'no_such_name'"),
+    ],
+)
+def test_an_entry_point_that_leads_to_no_node_is_a_problem(monkeypatch, value: str, reason: str):
+    entries = [
+        importlib.metadata.EntryPoint("odd", value, "nodeloom.nodes"),
+        importlib.metadata.EntryPoint("fine", "nodeloom.library", "nodeloom.nodes"),
+    ]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries)
+    registry = Registry()
+    problems = registry.discover()
+    assert [problem.code for problem in problems] == ["broken_module"]
+    assert problems[0].message.startswith(f"entry point odd = {value} cannot be loaded: ")
+    assert reason in problems[0].message
+    assert registry.problems == problems
+    assert "http.request" in registry

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodeloom import Context, Field, Node, Params, Registry, node
+from nodeloom import Context, Field, Graph, GraphError, Node, Params, Registry, node
 from nodeloom.errors import DefinitionError, ParamsError
 
 
@@ -264,3 +264,53 @@ def test_importing_the_package_does_not_load_the_heavy_libraries() -> None:
     code = "import sys, nodeloom; print([m for m in ('pydantic', 'httpx2', 'rich', 'cyclopts') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+class Named(Node):
+    """Its output is called as its params say."""
+
+    class Params(Params):
+        name: str
+
+    def output_names(self):
+        return None if "{{" in self.given["name"] else [self.given["name"]]
+
+    async def work(self, params):
+        return {params.name: 1}
+
+
+class Use(Node):
+    class Params(Params):
+        text: str = ""
+
+    async def work(self, params):
+        return {"text": params.text}
+
+
+def test_references_are_held_against_the_outputs_that_a_node_says_it_will_have():
+    """12.2"""
+
+    def made(name: str, text: str = "", when: str = "true", output: str = "{{ outputs.use.any }}") -> Graph:
+        named, use = Named(name=name), Use(text=text)
+        named.on(when) >> use
+        return Graph(named, name="g", outputs={"n": output})
+
+    said = r"outputs\.named\.totl: named declares no output 'totl'; did you mean 'total'"
+    for wrong in ({"text": "{{ outputs.named.totl }}"}, {"when": "outputs.named.totl > 1"}):
+        with pytest.raises(GraphError, match=said):
+            made("total", **wrong)
+    with pytest.raises(GraphError, match=said):
+        made("total", output="{{ outputs.named.totl }}")
+    with pytest.raises(GraphError, match=r"output\.totl: the node declares no such output"):
+        made("total", when="output.totl > 1")
+    made("{{ inputs.name }}", "{{ outputs.named.totl }}")
+    made("total", "{{ outputs.named.totl ?? 0 }}{{ outputs.named.total }}", when="outputs.named.totl exists")
+
+
+def test_output_names_are_names():
+    class Odd(Named):
+        def output_names(self):
+            return self.given["name"]
+
+    with pytest.raises(DefinitionError, match=r"output_names of .*Odd gives names, or None for any, not 'total'"):
+        Graph(Odd(name="total"), name="g")

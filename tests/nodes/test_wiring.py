@@ -275,3 +275,15 @@ async def test_on_takes_all_its_keywords() -> None:
         ({"status": "no", "score": 0.9}, "c"),
     ):
         assert set((await graph.run(inputs)).outputs) == {"a", target}
+
+
+@pytest.mark.parametrize("name", ["x y", "", "a.", "1st", "OSError,"])
+def test_a_text_that_is_no_name_of_an_error_is_refused(name):
+    """2.5"""
+
+    @node
+    async def first():
+        return {}
+
+    with pytest.raises(DefinitionError, match="names no error; give a class or its name"):
+        first.on_error(name)

@@ -173,3 +173,18 @@ def test_policies_about_no_error_are_refused() -> None:
     for make in (lambda: Retry(retry_on=()), lambda: CircuitBreaker(counts=[])):
         with pytest.raises(DefinitionError, match="it names no error"):
             make()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{{ 1/0 }}", "division by zero"),
+        ("gpu-{{ 'a' * 100000000 }}", "more than 1,000,000 characters"),
+        ("{{ null }}", "it is null"),
+        ("{{ [1][3] }}", r"a list of 1, and has no `\[3\]`"),
+        ("{{ 1e308 * 10 }}", "cannot be written as JSON"),
+    ],
+)
+def test_a_constant_that_is_no_key_is_refused_where_it_is_written(text: str, reason: str):
+    with pytest.raises(DefinitionError, match=f"(?s)RateLimit: key=.* is never a key: .*{reason}"):
+        RateLimit(10, per=1, key=text)

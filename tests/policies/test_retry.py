@@ -410,7 +410,7 @@ def test_a_wait_longer_than_the_longest_is_refused():
         Retry(2, wait=60)
 
 
-@pytest.mark.parametrize("meant", [asyncio.CancelledError, int, "", object(), [3], None])
+@pytest.mark.parametrize("meant", [asyncio.CancelledError, int, "", "x y", "a.", object(), [3], None])
 def test_what_names_no_error_is_refused(meant):
     with pytest.raises(DefinitionError, match="retry_on="):
         Retry(retry_on=meant)

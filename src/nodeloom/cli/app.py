@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from .. import __version__
-from .options import FormOptions, RunOptions, TopOptions
+from .options import FOLDER_HELP, FormOptions, RunOptions, TopOptions
 from .report import BROKEN_PIPE, FAILED, INTERRUPTED, WRONG, author_place, fail, show_traceback, trouble_of, usage_of
 
 __all__ = ["app", "invoke"]
@@ -23,6 +23,7 @@ EPILOGUE = (
 TARGET_HELP = "A document (YAML or JSON), module:graph, or file.py:graph."
 
 Target = Annotated[str, Parameter(help=TARGET_HELP)]
+Folders = Annotated[list[Path] | None, Parameter(metavar="DIR", help=FOLDER_HELP)]
 
 
 app = App(
@@ -52,6 +53,7 @@ def validate(
     /,
     *,
     kind: Annotated[str, Parameter(name="--as", metavar="KIND")] = "graph",
+    folder: Folders = None,
     json: bool = False,
 ) -> int:
     """Check a graph without running it: every problem at once, as FILE:line:column.
@@ -62,7 +64,7 @@ def validate(
     """
     from .validate import validate_command
 
-    return validate_command(target, kind, as_json=json)
+    return validate_command(target, kind, folder, as_json=json)
 
 
 @app.command(name="draw", help_epilogue="")
@@ -74,6 +76,7 @@ def draw(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], metavar="FILE")] = None,
     theme: Literal["auto", "light", "dark"] = "auto",
     direction: Literal["auto", "right", "down"] = "auto",
+    folder: Folders = None,
 ) -> int:
     """Draw a graph, as Mermaid text or as an SVG picture.
 
@@ -85,19 +88,18 @@ def draw(
     """
     from .draw import draw_command
 
-    return draw_command(target, format, output, theme, direction)
+    return draw_command(target, format, output, theme, direction, folder)
 
 
 @app.command(name="nodes", help_epilogue="")
 def nodes(
     *search: Annotated[str, Parameter(help="Words to look for in name and description.")],
-    folder: Annotated[list[Path] | None, Parameter(metavar="DIR")] = None,
+    folder: Folders = None,
     json: bool = False,
 ) -> int:
     """List the node types there are: those that ship, those installed, and your own.
 
     Args:
-        folder: A folder of Python files with nodes of your own; may be repeated.
         json: The list as JSON, with each node's description and the JSON Schema of its params.
     """
     from .catalogue import nodes_command

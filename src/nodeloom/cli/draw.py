@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Literal
@@ -32,9 +33,10 @@ def draw_command(
     output: Path | None,
     theme: Theme = "auto",
     direction: Direction = "auto",
+    folders: Sequence[Path] | None = None,
 ) -> int:
-    """Draw the graph that a target names; gives the exit code."""
-    target = parse_target(text)
+    """Draw the graph that a target names, with the nodes of these folders; gives the exit code."""
+    target = parse_target(text, folders)
     try:
         with redirect_stdout(sys.stderr):
             graph = load_graph(target)

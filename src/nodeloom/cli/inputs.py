@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,16 +50,23 @@ def parse_value(text: str) -> Any:
 
 
 def strict_json(text: str) -> Any:
-    """What JSON says, and nothing that only Python takes for JSON, as NaN.
+    """What JSON says, and nothing that only Python takes for JSON, as NaN, or makes infinite, as 1e999.
 
     Raises:
         ValueError: it is none. RecursionError: it is too deep.
     """
-    return json.loads(text, parse_constant=_no_constant)
+    return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:40]} is too large for a number")
+    return number
 
 
 def _from_file(file: str) -> dict[str, Any]:

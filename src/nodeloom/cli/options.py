@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from .report import UsageError
 
-__all__ = ["FormOptions", "RunOptions", "TopOptions", "check_kind"]
+__all__ = ["FOLDER_HELP", "FormOptions", "RunOptions", "TopOptions", "check_kind"]
 
 KINDS = ("graph", "actor", "tick")
 
@@ -27,6 +27,7 @@ def check_kind(kind: str) -> None:
 
 INPUT = """One input; may be repeated. VALUE is read as JSON where it is valid JSON (n=3, tags='["a", "b"]'), else as \
 text."""
+FOLDER_HELP = "A folder of Python files with nodes of your own; may be repeated."
 
 
 @Parameter(name="*")
@@ -67,6 +68,7 @@ class RunOptions:
             help="A folder that file nodes may touch; may be repeated. The working directory by default.",
         ),
     ] = None
+    folder: Annotated[list[Path] | None, Parameter(metavar="DIR", help=FOLDER_HELP)] = None
     kind: Annotated[
         str,
         Parameter(
@@ -127,6 +129,7 @@ class FormOptions:
         Path | None,
         Parameter(metavar="FILE", help="Add the node to this document, which is made if it is not there."),
     ] = None
+    folder: Annotated[list[Path] | None, Parameter(metavar="DIR", help=FOLDER_HELP)] = None
     id: Annotated[str | None, Parameter(metavar="ID", help="The node's id; by default its type's name.")] = None
     json: Annotated[
         bool,

@@ -22,16 +22,20 @@ __all__ = ["as_line", "jsonable", "write_json", "write_line"]
 
 DEEPEST = 200
 PIECE = 65_536
+_NO_NUMBERS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _PLAIN = (str, bool, int, type(None))
 _AS_TEXT = (Decimal, UUID, PurePath)
 
 
 def jsonable(value: Any, depth: int = 0) -> Any:
-    """The value in terms of JSON: models and dataclasses as objects, dates as text, anything else as its repr."""
+    """The value in terms of JSON: models and dataclasses as objects, dates as text, anything else as its repr.
+
+    A float that is no number, for which JSON has no word, is the text NaN, Infinity or -Infinity.
+    """
     if type(value) in _PLAIN:
         return value
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+        return float(value) if math.isfinite(value) else _NO_NUMBERS[str(float(value))]
     if depth > DEEPEST:
         return "…"
     if isinstance(value, Mapping):

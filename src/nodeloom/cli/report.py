@@ -204,7 +204,7 @@ def problem_lines(problems: Sequence[Problem], file: str) -> list[str]:
             if part
         )
         warning = "warning: " if problem.severity == "warning" else ""
-        lines.append(f"{file}{at}: {warning}{where + ': ' if where else ''}{problem.message}")
+        lines.append(f"{problem.file or file}{at}: {warning}{where + ': ' if where else ''}{problem.message}")
     return lines
 
 
@@ -241,7 +241,7 @@ def _usage_message(error: CycloptsError, words: list[str]) -> str:
 
 
 def _nearest_command(word: str, chain: Sequence[str]) -> str:
-    commands = ["run", "validate", "draw", "nodes", "form", "new", "demo", "secrets"]
+    commands = ["run", "validate", "draw", "nodes", "form", "new", "demo", "top", "secrets"]
     if "secrets" in chain:
         commands = ["set", "list", "remove", "key"]
     near = difflib.get_close_matches(word, commands, 1)

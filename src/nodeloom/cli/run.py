@@ -46,7 +46,7 @@ def run_command(text: str, options: RunOptions) -> int:
     """Run the graph that a target names; gives the exit code."""
     _check(options)
     atexit.register(gc.freeze)  # else an interpreter that ends looks through all it holds once more: 0.2 s
-    target = parse_target(text)
+    target = parse_target(text, options.folder)
     inputs = read_inputs(options.input or (), options.inputs)
     output = sys.stdout
     with redirect_stdout(sys.stderr):  # what nodes print must not end up in the middle of the output

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from .report import UsageError
+from .scaffold_node import PYTEST, new_node_command
 
 __all__ = ["new_command"]
 
@@ -89,7 +90,7 @@ nodeloom run graph.yaml                               run it
 nodeloom run graph.yaml -i text="A text of your own"  with an input
 nodeloom validate graph.yaml                          check it without running it
 nodeloom draw graph.yaml -o graph.svg                 a picture of it
-python -m pytest                                      test it
+python -m pytest                                      test it; `python -m pip install pytest` gets pytest
 ```
 
 - `nodes.py`: what each step does.
@@ -119,13 +120,11 @@ def new_command(project: Path, node: str | None = None) -> int:
     except OSError as error:
         raise UsageError(f"{project} cannot be made: {error.strerror or error}") from error
     print(f"{project} is ready: " + ", ".join(_files(name)))
-    print(f"\n  cd {_quoted(project)}\n  nodeloom run graph.yaml\n  python -m pytest")
+    print(f"\n  cd {_quoted(project)}\n  nodeloom run graph.yaml\n  python -m pytest  {PYTEST}")
     return 0
 
 
 def _new_node(name: str | None) -> int:
-    from .scaffold_node import new_node_command
-
     if name is None:
         raise UsageError("`new node` makes a node: give its name, as `new node ResizeImage`. A project is `new ./node`")
     return new_node_command(name)

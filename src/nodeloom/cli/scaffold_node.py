@@ -9,7 +9,10 @@ from pathlib import Path
 from ..nodes.naming import in_words, snake_case
 from .report import UsageError
 
-__all__ = ["new_node_command"]
+__all__ = ["PYTEST", "new_node_command"]
+
+PYTEST = "# without pytest yet: python -m pip install pytest"
+"""Beside the command that runs the tests of what is new."""
 
 NODE = '''"""@WORDS@: what the node does, and the form that it is configured with."""
 
@@ -77,11 +80,16 @@ def test_everything_that_is_wrong_is_said_at_once():
 '''
 
 
+TAKEN = ("Field", "Literal", "Node", "Option", "Params")
+"""What the file of a node imports: a class of that name would stand in its place."""
+
+
 def new_node_command(name: str) -> int:
     """Make the node and its test in the working directory; gives the exit code."""
     file = snake_case(name)
-    _check(name, file)
-    words = {"@CLASS@": "".join(part[:1].upper() + part[1:] for part in file.split("_")), "@FILE@": file}
+    kind = "".join(part[:1].upper() + part[1:] for part in file.split("_"))
+    _check(name, file, kind)
+    words = {"@CLASS@": kind, "@FILE@": file}
     words["@WORDS@"] = in_words(file)
     made = {Path(f"{file}.py"): NODE, Path(f"test_{file}.py"): TEST}
     for path in made:
@@ -92,12 +100,17 @@ def new_node_command(name: str) -> int:
             text = text.replace(mark, word)  # noqa: PLW2901
         path.write_text(text, encoding="utf-8")
     print(f"{words['@CLASS@']} is ready: {', '.join(map(str, made))}")
-    print(f"\n  nodeloom form {file}.{words['@CLASS@']}\n  python -m pytest test_{file}.py")
+    print(f"\n  nodeloom form {file}.{words['@CLASS@']}\n  python -m pytest test_{file}.py  {PYTEST}")
     return 0
 
 
-def _check(name: str, file: str) -> None:
+def _check(name: str, file: str, kind: str) -> None:
     if not file.isidentifier() or not file.isascii() or keyword.iskeyword(file):
         raise UsageError(f"{name!r} cannot be the name of a node: use letters and digits, as ResizeImage")
     if file in sys.stdlib_module_names or file in ("nodeloom", "pytest"):
         raise UsageError(f"a file {file}.py would hide the module {file}: choose another name than {name!r}")
+    if kind in TAKEN:
+        raise UsageError(
+            f"a class {kind} would hide the {kind} that a node is made with: choose another name than {name!r}, as "
+            f"Check{kind}"
+        )

@@ -14,9 +14,10 @@ from typing import Any
 from ..errors import GraphError, NodeloomError, ParamsError, Problem
 from ..nodes.graph import Graph
 from ..nodes.node import Node
+from ..nodes.registry import Registry
 from .report import UsageError, author_place
 
-__all__ = ["Target", "check_target", "importable", "inputs_problem", "load_graph", "parse_target"]
+__all__ = ["Target", "check_target", "importable", "inputs_problem", "load_graph", "parse_target", "registry_with"]
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 
@@ -27,29 +28,36 @@ class Target:
 
     Attributes:
         text: as it was given. path: the document or Python file, or None. module, name: of a Python graph.
+        folders: whose nodes a document may use besides.
     """
 
     text: str
     path: Path | None = None
     module: str = ""
     name: str = ""
+    folders: tuple[Path, ...] = ()
 
     @property
     def is_document(self) -> bool:
         return self.path is not None and self.path.suffix != ".py"
 
 
-def parse_target(text: str) -> Target:
+def parse_target(text: str, folders: Sequence[Path] | None = None) -> Target:
     """Tell what a target names.
 
+    Args:
+        text: the target. folders: with nodes that a document may use, besides those that are installed.
+
     Raises:
-        UsageError: it is none of the three, or the file does not exist.
+        UsageError: it is none of the three, or the file does not exist; or folders are given with a graph in Python.
     """
     path = Path(text)
     if path.suffix.lower() in DOCUMENTS:
         if path.is_file():
-            return Target(text, path)
+            return Target(text, path, folders=tuple(folders or ()))
         raise UsageError(_no_file(path))
+    if folders:
+        raise UsageError(f"--folder adds node types that a document names; {text} is no document, and imports its own")
     left, colon, name = text.rpartition(":")
     if not colon or not left or not name:
         raise UsageError(_no_target(text))
@@ -69,15 +77,34 @@ def load_graph(target: Target) -> Graph:
         UsageError: it cannot be found or imported. GraphError: it can, and is no valid graph.
     """
     if target.is_document and target.path is not None:
-        return _load_document(target.path)
+        return _load_document(target.path, target.folders)
     return _graph_in(_load_module(target), target)
 
 
-def _load_document(path: Path) -> Graph:
+def _load_document(path: Path, folders: Sequence[Path]) -> Graph:
     from ..nodes.documents.loading import from_document
 
+    registry = registry_with(folders)
     importable(path.parent)
-    return from_document(path, imports=True, folder=path.parent)
+    return from_document(path, registry, imports=True, folder=path.parent)
+
+
+def registry_with(folders: Sequence[Path]) -> Registry | None:
+    """The node types that are installed, and those in these folders; None where there are no folders.
+
+    Raises:
+        UsageError: some of the folders' cannot be loaded.
+    """
+    if not folders:
+        return None
+    registry = Registry()
+    registry.discover()
+    for folder in folders:
+        importable(folder)
+    problems = registry.discover(*folders, entry_points=False)
+    if problems:
+        raise UsageError("\n  ".join(["some nodes could not be loaded", *map(str, problems)]))
+    return registry
 
 
 def check_target(target: Target) -> Sequence[Problem]:
@@ -89,8 +116,9 @@ def check_target(target: Target) -> Sequence[Problem]:
     if target.is_document and target.path is not None:
         from ..nodes.documents.loading import check_document
 
+        registry = registry_with(target.folders)
         importable(target.path.parent)
-        return check_document(target.path, imports=True, folder=target.path.parent)
+        return check_document(target.path, registry, imports=True, folder=target.path.parent)
     return load_graph(target).validate()
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from pathlib import Path
 
 from ..errors import GraphError, Problem
 from ..nodes.host import run_sync
@@ -18,10 +19,10 @@ from .targets import Target, check_target, load_graph, parse_target
 __all__ = ["validate_command"]
 
 
-def validate_command(text: str, kind: str, *, as_json: bool) -> int:
-    """Check the graph that a target names, for a way to run it; gives the exit code."""
+def validate_command(text: str, kind: str, folders: Sequence[Path] | None = None, *, as_json: bool) -> int:
+    """Check the graph that a target names, for a way to run it, with the nodes of folders; gives the exit code."""
     check_kind(kind)
-    target = parse_target(text)
+    target = parse_target(text, folders)
     problems: Sequence[Problem]
     try:
         with redirect_stdout(sys.stderr):

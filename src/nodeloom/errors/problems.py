@@ -19,6 +19,7 @@ class Problem:
         edge: the edge, as `fetch -> count`.
         line: the line in a document, from 1; `column` likewise.
         severity: `error`, or `warning` for what does not stop a run.
+        file: the document it is in, where that is another one than was asked about: one that it names.
     """
 
     code: str
@@ -29,14 +30,16 @@ class Problem:
     line: int | None = None
     column: int | None = None
     severity: str = "error"
+    file: str | None = None
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
 
     @property
     def where(self) -> str:
-        """The place in words: line, node, edge and field, as far as they are known."""
+        """The place in words: file, line, node, edge and field, as far as they are known."""
         parts = [
+            self.file or "",
             f"line {self.line}" if self.line else "",
             f"node {self.node}" if self.node else "",
             f"edge {self.edge}" if self.edge else "",

@@ -17,7 +17,7 @@ from nodeloom.errors import ExpressionError, ExpressionLimit, ExpressionSyntaxEr
 from nodeloom.expressions.expression import Expression, parse
 from nodeloom.expressions.limits import MAX_OUTPUT, MAX_STRUCTURE_DEPTH
 from nodeloom.expressions.lookups import Path, Scope, path_text
-from nodeloom.expressions.meter import ALONE, Metered
+from nodeloom.expressions.meter import ALONE, Metered, WorkLimit, foreseen
 from nodeloom.expressions.rendering import as_text
 from nodeloom.expressions.scanner import closing
 from nodeloom.expressions.shapes import is_list, is_map
@@ -104,6 +104,18 @@ class Template:
             `compile_template("n={{ state.n }}").render({"state": {"n": 1}})` is `n=1`.
         """
         return self._renderer(Metered(scope) if self._shared else scope, _Budget(self.limit))
+
+    def never_renders(self) -> ExpressionError | None:
+        """Why it fails whatever it is rendered with, where it uses no name and that can be told at once."""
+        if self.paths:
+            return None
+        try:
+            foreseen(lambda scope: self._renderer(scope, _Budget(self.limit)))
+        except WorkLimit:
+            return None
+        except ExpressionError as error:
+            return error
+        return None
 
     def __repr__(self) -> str:
         return f"Template({self.source!r})"

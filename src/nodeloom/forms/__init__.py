@@ -7,6 +7,7 @@ from .evaluator import Evaluator
 from .field import NOTHING, FormField
 from .form import Form, form_of
 from .option import Option, Page
+from .or_secret import OrSecret, revealed
 from .params import Field, Params
 from .state import FieldState
 
@@ -19,7 +20,9 @@ __all__ = [
     "Form",
     "FormField",
     "Option",
+    "OrSecret",
     "Page",
     "Params",
     "form_of",
+    "revealed",
 ]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, NoReturn, Self, cast
 
 from ..errors import SecretError
 
-__all__ = ["NAME", "REFERENCE", "Secret"]
+__all__ = ["NAME", "REFERENCE", "Secret", "read_secret"]
 
 REFERENCE: Final = "$secret"
 """The key of a reference in a document."""
@@ -143,7 +143,7 @@ class Secret:
         from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(
-            _validated,
+            read_secret,
             serialization=core_schema.plain_serializer_function_ser_schema(cls.as_reference, when_used="json"),
         )
 
@@ -159,7 +159,7 @@ class Secret:
         }
 
 
-def _validated(value: Any) -> Secret:
+def read_secret(value: Any) -> Secret:
     """The secret a field is given, for pydantic, whose errors hold what was given: one of ours holds it not."""
     from pydantic_core import PydanticCustomError, ValidationError
 

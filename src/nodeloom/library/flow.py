@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from nodeloom import Context, Field, Node, Params
@@ -30,6 +31,15 @@ class Transform(Node):
     display_name = "Transform"
     icon = "shuffle"
     category = "Flow"
+
+    def output_names(self) -> Collection[str] | None:
+        """Those of `values` and `keep`, where they are not of templates themselves, and `work` is this one."""
+        values, keep = self.given.get("values", {}), self.given.get("keep", ())
+        if type(self).work is not Transform.work or not isinstance(values, Mapping) or isinstance(keep, str):
+            return None
+        is_known = all(isinstance(name, str) and "{{" not in name for name in keep)
+        names: Any = self.given.get("values", {})
+        return [*map(str, names), *keep] if is_known else None
 
     async def work(self, params: TransformParams, inputs: Any) -> dict[str, Any]:
         for name in params.keep:

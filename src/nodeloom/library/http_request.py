@@ -7,12 +7,13 @@ import time
 import warnings
 from collections.abc import Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import field_validator
 
-from nodeloom import Context, Field, Node, Params
+from nodeloom import Context, Field, Node, Params, Secret
 from nodeloom.errors import LimitExceeded, ParamsError, Problem
+from nodeloom.forms import OrSecret, revealed
 
 from .http_errors import (
     HttpConnectionError,
@@ -23,6 +24,7 @@ from .http_errors import (
     retry_after,
     shown,
 )
+from .http_secrets import authorization, leave_behind, masked, twice_authorized, without_secrets
 from .texts import from_json
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ LONG = 256_000  # bytes from which a body is read on a thread
 STATUS = r"[1-5](xx|[0-9]{2})"
 TEXTUAL = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "csv")
 
+Text = Annotated[str | Secret, OrSecret()]
+Value = Annotated[Any | Secret, OrSecret()]
+
 with warnings.catch_warnings():
     # `json` is what everyone calls it; pydantic's method of that name has been replaced by `model_dump_json`.
     warnings.filterwarnings("ignore", "Field name .json.")
@@ -42,13 +47,22 @@ with warnings.catch_warnings():
     class RequestParams(Params):
         url: str = Field(label="URL", placeholder="https://", description="http or https.")
         method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = Field("GET", label="Method")
-        headers: dict[str, str] = Field(default_factory=dict, label="Headers")
-        query: dict[str, Any] = Field(
-            default_factory=dict, label="Query", description="Added to the URL's own; a list repeats its name."
+        headers: dict[str, Text] = Field(default_factory=dict, label="Headers", description="A value may be a secret.")
+        query: dict[str, Value] = Field(
+            default_factory=dict,
+            label="Query",
+            description="Added to the URL's own; a list repeats its name. A value may be a secret.",
         )
+        token: Secret | None = Field(
+            None, label="Token", group="Authorization", description="Sent as `Authorization: Bearer ...`."
+        )
+        user: str | None = Field(None, label="User", group="Authorization", description="Of basic authentication.")
+        password: Secret | None = Field(None, label="Password", group="Authorization", description="The user's.")
         json: Any = Field(None, label="JSON", group="Body", description="A value to send as JSON.")
         text: str | None = Field(None, label="Text", group="Body", description="Text to send as it is.")
-        form: dict[str, Any] | None = Field(None, label="Form", group="Body", description="Fields to send as a form.")
+        form: dict[str, Value] | None = Field(
+            None, label="Form", group="Body", description="Fields to send as a form. A value may be a secret."
+        )
         timeout: float = Field(30.0, gt=0, le=3600, label="Timeout", description="Seconds for the whole exchange.")
         max_bytes: int = Field(
             10_000_000, ge=0, label="Largest body", description="Bytes, once unpacked; a larger body fails."
@@ -79,7 +93,7 @@ with warnings.catch_warnings():
         headers: dict[str, str] = Field(description="By name in lower case.")
         body: Any = Field(description="Text; bytes for what is no text.")
         json: Any = Field(description="The value of a JSON body, else null.")
-        url: str = Field(description="Where the answer came from, after redirects; without credentials.")
+        url: str = Field(description="Where the answer came from, after redirects; without credentials and secrets.")
         elapsed: float = Field(description="Seconds.")
 
 
@@ -122,7 +136,7 @@ class HttpRequest(Node):
             "headers": dict(response.headers),
             "body": content,
             "json": value,
-            "url": str(response.url),
+            "url": str(without_secrets(response.url, params.query)),
             "elapsed": elapsed,
         }
 
@@ -132,6 +146,9 @@ def _check(given: Mapping[str, Any]) -> None:
     bodies = [name for name in ("json", "text", "form") if given.get(name) is not None]
     if len(bodies) > 1:
         raise _refused("params." + bodies[1], f"give one body, not {' and '.join(bodies)}")
+    problem = twice_authorized(given)
+    if problem is not None:
+        raise _refused(*problem)
     url = given.get("url")
     if isinstance(url, str) and "{{" not in url and not url.lower().startswith(("http://", "https://")):
         raise _refused("params.url", "a URL here begins with http:// or https://")
@@ -149,17 +166,19 @@ def _request(params: RequestParams, client: httpx2.AsyncClient) -> tuple[httpx2.
         url = httpx2.URL(params.url)
         request = client.build_request(
             params.method,
-            url.copy_merge_params(params.query) if params.query else url,
-            headers=params.headers,
+            url.copy_merge_params(revealed(params.query)) if params.query else url,
+            headers={**revealed(params.headers), **authorization(params.token, params.user, params.password)},
             json=params.json,
             content=params.text,
-            data=params.form,
+            data=revealed(params.form),
             timeout=None,  # the whole exchange has one
         )
     except (httpx2.InvalidURL, UnicodeError):
         raise _refused("params.url", "the URL, or a header, cannot be sent: it is malformed") from None
     if not request.url.host:
         raise _refused("params.url", "the URL names no host")
+    if request.url.userinfo and (params.token is not None or params.user is not None):
+        raise _refused("params.url", "the URL holds a user, and so do other params: give one authorization")
     return request, f"{params.method} {shown(request.url)}"
 
 
@@ -177,6 +196,7 @@ async def _exchange(
             async with aclosing(response):
                 if params.follow_redirects and response.has_redirect_location:
                     following = _next(response, what)
+                    leave_behind(params, response.request, following, what)
                     continue
                 await _expect(response, params, what)
                 return response, await _body(response, params.max_bytes, what)
@@ -223,7 +243,8 @@ async def _expect(response: httpx2.Response, params: RequestParams, what: str) -
     async with aclosing(response.aiter_bytes(2_000)) as chunks:
         beginning = await anext(chunks, b"")
     message = f"{what}: status {status} {response.reason_phrase}".rstrip() + f", expected {params.expected_status}"
-    raise HttpStatusError(message, status, retry_after(response.headers), beginning.decode("utf-8", "replace"))
+    body = masked(beginning.decode("utf-8", "replace"), params)
+    raise HttpStatusError(message, status, retry_after(response.headers), body)
 
 
 async def _body(response: httpx2.Response, limit: int, what: str) -> bytes:

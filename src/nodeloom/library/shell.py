@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, cast
 
-from nodeloom import Context, Field, Node, Params
+from nodeloom import Context, Field, Node, Params, Secret
 from nodeloom.errors import CommandFailed, LimitExceeded, ParamsError, Problem
+from nodeloom.forms import OrSecret, revealed
 
 from .places import folder_at
 from .processes import Finished, run_command
@@ -38,8 +39,10 @@ class RunParams(Params):
         label="Command",
         description="The command and its arguments, each a text of its own; no shell reads them.",
     )
-    env: dict[str, Word] = Field(
-        default_factory=dict, label="Environment", description=f"Beside {', '.join(SAFE)}, which are passed on."
+    env: dict[str, Annotated[Word | Secret, OrSecret()]] = Field(
+        default_factory=dict,
+        label="Environment",
+        description=f"Beside {', '.join(SAFE)}, which are passed on. A value may be a secret.",
     )
     inherit: bool = Field(False, label="Inherit", description="Pass the whole environment on.")
     cwd: str = Field(".", label="Folder", description="Below the folders the engine allows.")
@@ -104,7 +107,7 @@ async def _run(params: RunParams, cwd: Any) -> Finished:
         async with asyncio.timeout(params.timeout):
             return await run_command(
                 params.argv,
-                env={**kept, **params.env},
+                env={**kept, **revealed(params.env)},
                 cwd=cwd,
                 stdin=params.stdin.encode("utf-8", "surrogateescape"),
                 max_output=params.max_output,

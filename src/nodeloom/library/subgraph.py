@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nodeloom import Context, Field, Graph, Node, Params
 from nodeloom.errors import NodeloomError, ParamsError, Problem, StepError
+from nodeloom.nodes.documents.home import Home
 
-from .files import PATH
 from .places import locate
 
 __all__ = ["NestingTooDeep", "Subgraph"]
 
 MAX_DEPTH = 16
 MAX_KEPT = 64
+PATH = (
+    "From the folder of the document that this stands in, else the first that the engine allows; below those it allows."
+)
+
+Load = Callable[[Mapping[str, Any] | Path], Graph]
 
 # Which documents this step is inside of, outermost first.
 _inside: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("nodeloom_subgraphs", default=())
@@ -41,7 +46,8 @@ class SubgraphParams(Params):
 class Subgraph(Node):
     """Run a document as one step: its output is the document's.
 
-    It is compiled once, and again when its file has changed. Raises: DocumentError with every problem of the
+    It is compiled once, and again when its file has changed. A relative path in a document that is a file begins at
+    the folder of that file; else at the first folder the engine allows. Raises: DocumentError with every problem of the
     document; RunFailed when its run fails; NestingTooDeep at 16 documents within one another; PathNotAllowed.
     """
 
@@ -49,6 +55,7 @@ class Subgraph(Node):
     display_name = "Subgraph"
     icon = "workflow"
     category = "Flow"
+    _home: Home | None = None
 
     def __init__(self, params: Mapping[str, Any] | None = None, **values: Any) -> None:
         super().__init__(params, **values)
@@ -56,6 +63,10 @@ class Subgraph(Node):
             message = "give the path of a document, or the document itself"
             raise ParamsError(f"subgraph: params.path: {message}", [Problem("params", message, field="params.path")])
         self._compiled = Compiled()
+
+    def at_home(self, home: Home) -> None:
+        """Called where this is made for a document that is a file, which says where that is."""
+        self._home = home
 
     async def work(self, params: SubgraphParams, ctx: Context) -> Any:
         name = params.path or ctx.node_id
@@ -73,10 +84,14 @@ class Subgraph(Node):
             _inside.reset(token)
 
     def _graph(self, path: str | None, ctx: Context) -> Graph:
-        registry = _registry(ctx)
+        registry, home = _registry(ctx), self._home
+        # What the data of a run names is a document like any other, and may not import what the author's may.
+        is_own = home is not None and registry is None and (path is None or path == self.given["path"])
+        load: Load = home.graph if home is not None and is_own else lambda found: Graph.from_document(found, registry)
         if path is None:
-            return self._compiled.inline(self.given["document"], registry)
-        return self._compiled.file(path, ctx.setting("file_roots"), registry)
+            return self._compiled.inline(self.given["document"], load)
+        named = path if home is None else str(home.folder / path)
+        return self._compiled.file(path, named, ctx.setting("file_roots"), load)
 
 
 class Compiled:
@@ -85,20 +100,24 @@ class Compiled:
     def __init__(self) -> None:
         self._kept: dict[Any, tuple[Any, Graph]] = {}
 
-    def inline(self, document: Mapping[str, Any], registry: Any) -> Graph:
-        """The graph of a mapping."""
+    def inline(self, document: Mapping[str, Any], load: Load) -> Graph:
+        """The graph of a mapping, which `load` makes."""
         known = self._kept.get(id(document))
         if known is not None and known[0] is document:
             return known[1]
-        return self._keep(id(document), document, Graph.from_document(document, registry))
+        return self._keep(id(document), document, load(document))
 
-    def file(self, path: str, roots: Sequence[Path], registry: Any) -> Graph:
+    def file(self, path: str, named: str, roots: Sequence[Path], load: Load) -> Graph:
         """The graph of a file below the roots.
+
+        Args:
+            path: as messages tell it. named: the same from where it begins. roots: the folders that are allowed.
+            load: makes the graph.
 
         Raises:
             PathNotAllowed: it is outside of them. FileNotFoundError: it is not there.
         """
-        place = locate(path, roots)
+        place = locate(named, roots)
         try:
             status = place.path.stat()
         except OSError as error:
@@ -107,7 +126,7 @@ class Compiled:
         known = self._kept.get(place.path)
         if known is not None and known[0] == version:
             return known[1]
-        return self._keep(place.path, version, Graph.from_document(place.path, registry))
+        return self._keep(place.path, version, load(place.path))
 
     def _keep(self, key: Any, version: Any, graph: Graph) -> Graph:
         self._kept.pop(key, None)

@@ -62,13 +62,13 @@ def as_bytes(text: str, encoding: str, source: str) -> bytes:
 
 
 def from_json(text: str, source: str) -> Any:
-    """The value that a JSON text holds. `NaN` and `Infinity` are no JSON.
+    """The value that a JSON text holds. `NaN` and `Infinity` are no JSON, and `1e400` would be infinite.
 
     Raises:
         ContentError: naming source, line and column.
     """
     try:
-        return json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
+        return json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse, parse_float=_finite)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ContentError(f"{source} is not JSON: {where}: {error.msg}") from None
@@ -95,6 +95,13 @@ def as_json(value: Any, source: str, *, indent: int | None = None, sort_keys: bo
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is a number JSON does not have")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:40]} is too large for a number")
+    return number
 
 
 def _culprit(value: Any, where: str, depth: int = 0) -> str | None:

@@ -18,7 +18,16 @@ from .state import StateSchema
 from .values import shadows
 from .ways import way_along
 
-__all__ = ["CONDITION_NAMES", "Declaration", "Judgement", "compile_plan", "judge", "nearest", "path_problem"]
+__all__ = [
+    "CONDITION_NAMES",
+    "Declaration",
+    "Judgement",
+    "compile_plan",
+    "judge",
+    "nearest",
+    "output_problem",
+    "path_problem",
+]
 
 CONDITION_NAMES = ("output", "inputs", "state", "outputs", "run", "params", "error")
 RUN_NAMES = ("inputs", "id")
@@ -118,6 +127,15 @@ def path_problem(path: Path, node_ids: Collection[str], state: StateSchema) -> s
     return None
 
 
+def output_problem(path: Path, produced: Mapping[str, Collection[str] | None]) -> str | None:
+    """What is wrong with `outputs.<node>.<name>`, where it is known which outputs that node will have (12.2)."""
+    root, node, name = (*path.parts, None, None)[:3]
+    known = produced.get(node) if root == "outputs" and isinstance(node, str) and not path.optional else None
+    if known is None or not isinstance(name, str) or name in known:
+        return None
+    return f"outputs.{node}.{name}: {node} declares no output {name!r}{nearest(name, known, 'outputs')}"
+
+
 def judge(graph: Declaration) -> Judgement:
     """Everything that is wrong with a declared graph, warnings included, and its conditions parsed."""
     ids = [node.id for node in graph.nodes]
@@ -175,10 +193,9 @@ def _conditions(graph: Declaration, ids: frozenset[str]) -> tuple[dict[int, Expr
             problems.append(Problem("condition", str(error), edge=str(edge), field="when", line=edge.line))
             continue
         parsed[index] = condition
-        known = produced.get(edge.source)
         problems += [
             Problem("condition", reason, edge=str(edge), field="when", line=edge.line)
-            for reason in _condition_reasons(condition, ids, graph.state, known)
+            for reason in _condition_reasons(condition, ids, graph.state, edge.source, produced)
         ]
     return parsed, problems
 
@@ -190,14 +207,20 @@ def _parse(edge: Edge) -> Expression:
 
 
 def _condition_reasons(
-    condition: Expression, ids: frozenset[str], state: StateSchema, produced: frozenset[str] | None
+    condition: Expression,
+    ids: frozenset[str],
+    state: StateSchema,
+    source: str,
+    produced: Mapping[str, frozenset[str] | None],
 ) -> list[str]:
     reasons: list[str] = []
     for path in condition.paths:
         reason = path_problem(path, ids, state)
         parts = path.parts
-        if reason is None and _is_unknown_output(path, produced):
-            reason = f"output.{parts[1]}: the node declares no such output{nearest(str(parts[1]), produced or ())}"
+        if reason is None and _is_unknown_output(path, produced.get(source)):
+            known = produced.get(source) or ()
+            reason = f"output.{parts[1]}: the node declares no such output{nearest(str(parts[1]), known)}"
+        reason = reason or output_problem(path, produced)
         if reason:
             reasons.append(str(ExpressionError(reason, condition.text, path.position)))
     never = never_holds(condition)

@@ -99,7 +99,7 @@ def schema_from_document(declared: Mapping[str, Any]) -> StateSchema:
         frozenset(types),
         defaults,
         reducers,
-        _validator(types, reducers, "the state"),
+        _validator(types, reducers, "the state", finite=True),
         {key: _json_type(kind) for key, kind in types.items()},
     )
 
@@ -169,9 +169,14 @@ def _dataclass_defaults(declared: Any) -> dict[str, Callable[[], Any]]:
 
 
 def _validator(
-    types: Mapping[str, Any], reducers: Mapping[str, Reducer], subject: str
+    types: Mapping[str, Any], reducers: Mapping[str, Reducer], subject: str, *, finite: bool = False
 ) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
-    """A check of the inputs that name declared keys; a missing key is not an error, for nodes may write it."""
+    """A check of the inputs that name declared keys; a missing key is not an error, for nodes may write it.
+
+    Args:
+        types, reducers: by key. subject: what messages call it. finite: its numbers are those of JSON, which has
+            neither NaN nor infinity.
+    """
     adapters: dict[str, Any] = {}
 
     def check(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -183,7 +188,7 @@ def _validator(
         problems: list[Problem] = []
         for key in [key for key in inputs if key in types]:
             if key not in adapters:
-                config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+                config = pydantic.ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=not finite)
                 adapters[key] = _adapter(types[key], config)
             try:
                 checked[key] = adapters[key].validate_python(inputs[key])

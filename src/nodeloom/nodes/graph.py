@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -307,6 +307,10 @@ class GraphNode(Node):
     def __init__(self, graph: Graph, **settings: Any) -> None:
         super().__init__(**settings)
         self.graph = graph
+
+    def output_names(self) -> Collection[str] | None:
+        """Those that the graph declares; any where it declares none."""
+        return self.graph.output_templates
 
     async def work(self, ctx: Context) -> Values:
         """Run the inner graph as part of this step."""

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import Problem
 from ..expressions import compile_template, template_problems
 from ..model.batch import Batch
-from ..model.compile import Declaration, nearest, path_problem
+from ..model.compile import Declaration, nearest, output_problem, path_problem
 from .host import policies
 from .node import Node
 from .settings import PARAM_NAMES
@@ -26,11 +26,12 @@ def node_problems(nodes: Sequence[Node], declaration: Declaration, call: Batch |
     """
     names = PARAM_NAMES if call is None else (*PARAM_NAMES, *call.names)
     lines = {spec.id: spec.line for spec in declaration.nodes}
+    produced = {spec.id: spec.outputs for spec in declaration.nodes}
     guarded = [node for node in nodes if node.policies or hasattr(node, "graph")]
     problems = policies().judge_policies(guarded, declaration.name, names)
 
     def add(node: Node, value: Any, names: tuple[str, ...], where: str) -> None:
-        for place, message in _template_problems(value, names, where, lines, declaration):
+        for place, message in _template_problems(value, names, where, produced, declaration):
             problems.append(Problem("template", message, node.id, place, line=lines[node.id]))
 
     for node in nodes:
@@ -52,13 +53,17 @@ def _lacking(problem: Problem, node: Node, line: int | None) -> Problem:
 
 
 def _template_problems(
-    value: Any, names: tuple[str, ...], where: str, ids: Collection[str], declaration: Declaration
+    value: Any,
+    names: tuple[str, ...],
+    where: str,
+    produced: Mapping[str, Collection[str] | None],
+    declaration: Declaration,
 ) -> list[tuple[str, str]]:
     """What is wrong with the templates of a node, each with its place."""
     problems = [(place, str(error)) for place, error in template_problems(value, names, where)]
     template = None if problems else compile_template(value, names, where)
     for path in template.paths if template is not None else ():
-        reason = path_problem(path, ids, declaration.state)
+        reason = path_problem(path, produced, declaration.state) or output_problem(path, produced)
         if reason:
             problems.append((where, reason))
     return problems
@@ -85,9 +90,9 @@ def output_problems(outputs: Mapping[str, Any] | None, declaration: Declaration)
     if problems:
         return problems
     template = compile_template(dict(outputs), OUTPUT_NAMES, "outputs")
-    ids = frozenset(node.id for node in declaration.nodes)
+    produced = {node.id: node.outputs for node in declaration.nodes}
     for path in template.paths if template is not None else ():
-        reason = path_problem(path, ids, declaration.state)
+        reason = path_problem(path, produced, declaration.state) or output_problem(path, produced)
         if reason:
             problems.append(Problem("template", reason, field="outputs"))
     return problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from ..errors import DefinitionError, FrozenDefinition
@@ -18,6 +18,7 @@ from .by_itself import RunsByItself
 from .context import current_context, log_fields
 from .forms import HANDWRITTEN, HasForm, form_of_node, handwritten, is_handwritten
 from .hooks import check_hooks
+from .known_outputs import known_outputs, outputs_of
 from .naming import first_paragraph, in_words, module_name, snake_case
 from .settings import LATER, RESERVED, setting
 from .signature import Signature, read_signature
@@ -227,10 +228,16 @@ class Node(RunsByItself, HasForm, Wirable):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id!r}>"
 
+    def output_names(self) -> Collection[str] | None:
+        """The names of its outputs with these params, where they are known before a run: by default those of `Outputs`.
+
+        `validate` holds `outputs.<id>.<name>` against them. An author may override it, and gives None for any.
+        """
+        return outputs_of(type(self))
+
     def spec(self) -> NodeSpec:
         """What a plan needs to know of this node."""
-        outputs = getattr(type(self), "Outputs", None)
-        names = frozenset(outputs.model_fields) if outputs is not None else None
+        names = known_outputs(self)
         return NodeSpec(self.id, f"{self.identifier}@{self.version}", self.join, self.routing, names)
 
     def shape(self) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -107,7 +107,8 @@ class Registry:
         found: list[Problem] = []
         if entry_points:
             for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-                found += self._load(f"entry point {entry.name} = {entry.value}", entry.load)
+                where = f"entry point {entry.name} = {entry.value}"
+                found += self._load(where, functools.partial(_nodes_of, entry))
         for folder in folders:
             path = Path(folder)
             if not path.is_dir():
@@ -166,12 +167,28 @@ class Registry:
         for kind in _types_in(loaded):
             try:
                 self.register(kind)
-            except RegistryError as error:
+            except DuplicateNodeType as error:
                 problems.append(Problem("duplicate", f"{where}: {error}"))
+            except RegistryError as error:
+                problems.append(Problem("broken_module", f"{where} cannot be loaded: {error}"))
         return problems
 
 
-def _types_in(loaded: object) -> Iterable[type[Node]]:
+def _nodes_of(entry: importlib.metadata.EntryPoint) -> Any:
+    """What an entry point leads to, which has nodes.
+
+    Raises:
+        RegistryError: it is a module without any, or anything else that is none. Whatever importing it raises.
+    """
+    loaded = entry.load()
+    if not _types_in(loaded):
+        raise RegistryError(
+            "it leads to no node: name a node, a list of them, or a module that defines some or lists them in NODES"
+        )
+    return loaded
+
+
+def _types_in(loaded: object) -> list[type[Node]]:
     if isinstance(loaded, ModuleType):
         own = [value for value in vars(loaded).values() if _belongs(value, loaded.__name__)]
         listed = getattr(loaded, "NODES", None)

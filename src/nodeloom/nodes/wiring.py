@@ -11,7 +11,18 @@ import msgspec
 from ..errors import DefinitionError, FrozenDefinition
 from ..model.edge import EdgeCondition, EdgeKind, Keywords
 
-__all__ = ["Group", "Pending", "Wirable", "Wire", "as_wirable", "condition_of", "error_name", "going", "rewire"]
+__all__ = [
+    "Group",
+    "Pending",
+    "Wirable",
+    "Wire",
+    "as_wirable",
+    "condition_of",
+    "error_name",
+    "going",
+    "is_error_name",
+    "rewire",
+]
 
 _declared = count()
 
@@ -165,6 +176,10 @@ def error_name(error: Any) -> str:
     A text matches classes by their plain names too, whatever module they are from (semantics 2.5).
     """
     if isinstance(error, str):
+        if not is_error_name(error):
+            raise DefinitionError(
+                f"{error!r} names no error; give a class or its name, as TimeoutError or my.errors.Busy"
+            )
         return error
     if isinstance(error, type) and issubclass(error, BaseException):
         return f"{error.__module__}.{error.__qualname__}"
@@ -204,6 +219,11 @@ def going(node: Place, condition: Any, metadata: Mapping[str, Any] | None) -> Pe
         f"the condition of {node.id}.goto() is an expression or an EdgeCondition, as "
         f"EdgeCondition(lambda step: step.outputs['score'] > 0.8), not {condition!r}"
     )
+
+
+def is_error_name(text: str) -> bool:
+    """Whether an error can be called so: an identifier, or several with dots between."""
+    return all(part.isidentifier() or part == "<locals>" for part in text.split("."))
 
 
 def rewire(wires: Iterable[Wire]) -> Sequence[Wire]:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 
 from ..errors import PolicyError, RunFailed
 from ..model.result import says_retryable
-from ..nodes.wiring import error_name
+from ..nodes.wiring import error_name, is_error_name
 
 __all__ = ["ErrorLike", "ErrorsLike", "Failures", "errors_problem", "errors_tuple", "inner_failure"]
 
@@ -97,7 +97,7 @@ def _problem(given: Any) -> str | None:
             return "it is no Exception, and passes whatever a policy says"
     elif inspect.iscoroutinefunction(given):
         return "a function that tells whether an error is meant must not be async"
-    elif callable(given) or (isinstance(given, str) and given.strip()):
+    elif callable(given) or (isinstance(given, str) and is_error_name(given)):
         return None
     return "give exception classes, their names, or a function of the error"
 

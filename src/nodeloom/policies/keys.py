@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..errors import ExpressionError, PolicyError, UnknownName
-from ..expressions import Path, compile_template, template_problems
+from ..expressions import Path, Template, compile_template, template_problems
 from ..expressions.limits import MAX_OUTPUT
 from ..expressions.rendering import as_text
 from ..expressions.shapes import is_map
@@ -87,7 +87,7 @@ class Key:
         except ExpressionError as error:
             raise SettingsError(self.policy, {"key": f"{error}"}) from None
         if template is None or not template.paths:
-            self._fix(text if template is None else template.render({}))
+            self._fix(text if template is None else self._constant(template))
             return
         self.paths = template.paths
         roots = {str(path.parts[0]) for path in template.paths}
@@ -96,6 +96,14 @@ class Key:
             self._make = lambda ctx: template.render({name: make(ctx) for name, make in makers})
         else:
             self._make = lambda ctx: template.render({**ctx.scope(), "params": _params(ctx)})
+
+    def _constant(self, template: Template) -> str:
+        """What it gives every step, which has to be a key."""
+        try:
+            return _as_key(template.render({}))
+        except (ExpressionError, ValueError) as error:
+            problem = str(error).removeprefix("key: ")
+            raise SettingsError(self.policy, {"key": f"key={_shown(self.given)} is never a key: {problem}"}) from None
 
     def _fix(self, value: Any) -> None:
         if value == "":
@@ -150,6 +158,11 @@ class Key:
 
     def __repr__(self) -> str:
         return f"Key({self.given!r})"
+
+
+def _shown(given: Any) -> str:
+    text = repr(given)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _function(given: Any, policy: str) -> Callable[[Context], Any]:

@@ -19,7 +19,7 @@ from ..inputs import read_inputs, read_pairs
 from ..options import FormOptions
 from ..output import write_json
 from ..report import WRONG, UsageError, fail, harmless
-from ..targets import importable
+from ..targets import importable, registry_with
 from .answers import values_as_given
 from .chooser import named
 from .dialogue import Dialogue, Unanswerable
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 def form_command(node: str, options: FormOptions) -> int:
     """Fill in the form of a node; gives the exit code."""
     with redirect_stdout(sys.stderr):
-        found = _find(node)
+        found = _find(node, options.folder or ())
     id = options.id if options.id is not None else snake_case(found.kind.__name__)
     if not is_id(id):
         raise UsageError(f"{id!r} is no node id: use letters, digits and underscores, as fetch_page")
@@ -73,7 +73,7 @@ def form_command(node: str, options: FormOptions) -> int:
     return 0
 
 
-def _find(text: str) -> Found:
+def _find(text: str, folders: Sequence[Path]) -> Found:
     """The node type of an identifier or an import path, as in a document; or `file.py:Name`."""
     importable(Path())
     left, _, name = text.rpartition(":")
@@ -82,7 +82,7 @@ def _find(text: str) -> Found:
             raise UsageError(f"no file {left}")
         importable(Path(left).parent)
         text = f"{Path(left).stem}.{name}"
-    kind = Catalogue(imports=True, folder=Path()).find(text)
+    kind = Catalogue(registry_with(folders), imports=True, folder=Path()).find(text)
     return Found(kind, text.replace(":", "."))
 
 

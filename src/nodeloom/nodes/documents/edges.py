@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import builtins
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ... import errors as nodeloom_errors
 from ...errors import ExpressionError
 from ...expressions import from_keywords
 from ...model.edge import Edge, EdgeKind
+from ..wiring import is_error_name
 from .entries import is_id
+from .error_names import ErrorNames
 from .findings import Findings, hint, shown
 from .places import Path, is_list, is_mapping
 
@@ -24,12 +24,6 @@ KINDS: dict[str, EdgeKind] = {"when": "when", "otherwise": "otherwise", "on_erro
 MAX_EDGES = 20_000
 """Edges of one graph; a list on both sides of an arrow makes many."""
 
-ERRORS = {
-    name.casefold(): name
-    for name, kind in {**vars(builtins), **vars(nodeloom_errors)}.items()
-    if isinstance(kind, type) and issubclass(kind, Exception)
-}
-_ERROR_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _FORM = 'write it as `a -> b`, `a -> [b, c]`, or {from: a, to: b, when: "..."}'
 
 
@@ -52,14 +46,18 @@ class _Rules:
     metadata: dict[str, Any] | None = None
 
 
-def read_edges(declared: Any, ids: Collection[str], findings: Findings) -> list[Arrow]:
-    """The edges in their order, each once; what is wrong is added to the findings."""
+def read_edges(declared: Any, ids: Collection[str], errors: ErrorNames, findings: Findings) -> list[Arrow]:
+    """The edges in their order, each once; what is wrong is added to the findings.
+
+    Args:
+        declared: as it was written. ids: of the nodes. errors: those that may be named. findings: of the document.
+    """
     if declared is None:
         return []
     if not is_list(declared):
         findings.add("bad_edges", f"edges are a list, as `- a -> b`, not {shown(declared)}", ("edges",))
         return []
-    reader = _Reader(ids, findings)
+    reader = _Reader(ids, errors, findings)
     for index, entry in enumerate(declared):
         if findings.is_full or reader.is_full:
             break
@@ -68,8 +66,9 @@ def read_edges(declared: Any, ids: Collection[str], findings: Findings) -> list[
 
 
 class _Reader:
-    def __init__(self, ids: Collection[str], findings: Findings) -> None:
+    def __init__(self, ids: Collection[str], errors: ErrorNames, findings: Findings) -> None:
         self.ids = ids
+        self.known_errors = errors
         self.findings = findings
         self.arrows: list[Arrow] = []
         self.seen: set[tuple[Any, ...]] = set()
@@ -169,15 +168,14 @@ class _Reader:
         if value is True:
             return ()
         names: list[Any] = value if is_list(value) else [value]
-        if not names or not all(isinstance(each, str) and _ERROR_NAME.fullmatch(each) for each in names):
+        if not names or not all(isinstance(each, str) and is_error_name(each) for each in names):
             what = f"`on_error` is the name of an error, as TimeoutError, a list of them, or true, not {shown(value)}"
             self.findings.add("bad_edge", what, (*path, "on_error"), edge=name)
             return ()
         for each in names:
-            meant = ERRORS.get(each.casefold())
-            if meant not in (None, each):
-                what = f"no error is called {each!r} unless you define one; did you mean {meant!r}?"
-                self.findings.add("unknown_error", what, (*path, "on_error"), edge=name, severity="warning")
+            misspelt = self.known_errors.misspelt(each)
+            if misspelt is not None:
+                self.findings.add("unknown_error", misspelt, (*path, "on_error"), edge=name, severity="warning")
         return tuple(names)
 
     def connect(

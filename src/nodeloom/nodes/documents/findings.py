@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -100,6 +100,12 @@ class Findings:
         edge = None if edge is None else printable(edge)
         self.found.append(Problem(code, printable(message), node, field or where, edge, line, column, severity))
 
+    def take(self, problems: Iterable[Problem], file: str) -> None:
+        """Add the problems of another document that this one names, by its file."""
+        for problem in problems:
+            if not self.is_full and problem.code != "more":
+                self.found.append(problem if problem.file is not None else replace(problem, file=file))
+
     def admits(self, words: int, path: Path) -> bool:
         """Whether an expression of so many words may still be read; reports the first that may not.
 
@@ -119,8 +125,8 @@ class Findings:
         return self.expressions <= MAX_EXPRESSIONS
 
     def sorted(self) -> list[Problem]:
-        """The problems in the order of the text."""
-        found = sorted(self.found, key=lambda problem: (problem.line or 0, problem.column or 0))
+        """The problems in the order of the text; then those of the documents that it names."""
+        found = sorted(self.found, key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
         if self.is_full:
             found.append(Problem("more", f"these are the first {MAX_PROBLEMS} problems; there may be more"))
         return found

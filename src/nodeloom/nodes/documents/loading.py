@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +14,10 @@ from ..registry import Registry
 from .catalogue import Catalogue
 from .edges import read_edges
 from .entries import Entry, read_entries
+from .error_names import ErrorNames, check_policies
 from .findings import Findings
 from .heading import read_heading
+from .home import Home, check_named, settle_in
 from .judging import declaration_of, judge
 from .places import Source
 from .reading import read_file, read_mapping, read_text
@@ -45,10 +48,7 @@ def from_document(
     Example:
         `from_document("flow.yaml", imports=True)`
     """
-    graph, findings = _load(document, registry, imports, folder)
-    if graph is None:
-        raise DocumentError(findings.sorted(), findings.source.name)
-    return graph
+    return _made(*_load(document, registry, imports, folder))
 
 
 def check_document(
@@ -88,33 +88,49 @@ def load_text(
         DocumentError: with every problem at once, each with its line.
     """
     catalogue = Catalogue(registry, imports=imports, folder=Path(folder) if folder is not None else None)
-    graph, findings = _graph_of(read_text(text, name), catalogue)
-    if graph is None:
-        raise DocumentError(findings.sorted(), name)
-    return graph
+    return _made(*_graph_of(read_text(text, name), catalogue))
 
 
 def _load(
     document: Any, registry: Registry | None, imports: bool, folder: str | Path | None
 ) -> tuple[Graph | None, Findings]:
+    home: Home | None = None
     if isinstance(document, Mapping):
         source = read_mapping(cast("Mapping[str, Any]", document))
     elif isinstance(document, str | Path):
         source = read_file(document)
         folder = Path(document).parent if folder is None else folder
+        home = Home.of(Path(document), functools.partial(_named, registry, imports))
     else:
         what = f"a document is a mapping or the path of a file, not {type(document).__name__}"
         raise DocumentError([Problem("not_a_mapping", what)], "document")
-    return _graph_of(source, Catalogue(registry, imports=imports, folder=Path(folder) if folder is not None else None))
+    catalogue = Catalogue(registry, imports=imports, folder=Path(folder) if folder is not None else None)
+    return _graph_of(source, catalogue, home)
 
 
-def _graph_of(source: Source, catalogue: Catalogue) -> tuple[Graph | None, Findings]:
+def _named(registry: Registry | None, imports: bool, document: Mapping[str, Any] | Path, home: Home) -> Graph:
+    """The graph of a document that another one holds, or names."""
+    if isinstance(document, Mapping):
+        catalogue = Catalogue(registry, imports=imports, folder=home.file.parent)
+        return _made(*_graph_of(read_mapping(document), catalogue, home))
+    catalogue = Catalogue(registry, imports=imports, folder=document.parent)
+    return _made(*_graph_of(read_file(document), catalogue, home.below(document)))
+
+
+def _made(graph: Graph | None, findings: Findings) -> Graph:
+    if graph is None:
+        raise DocumentError(findings.sorted(), findings.source.name)
+    return graph
+
+
+def _graph_of(source: Source, catalogue: Catalogue, home: Home | None = None) -> tuple[Graph | None, Findings]:
     findings = Findings(source)
     file = Path(source.name[-200:]).stem
-    return _build(findings, catalogue, "graph" if source.name == "document" else snake_case(file)), findings
+    name = "graph" if source.name == "document" else snake_case(file)
+    return _build(findings, catalogue, name, home), findings
 
 
-def _build(findings: Findings, catalogue: Catalogue, name: str) -> Graph | None:
+def _build(findings: Findings, catalogue: Catalogue, name: str, home: Home | None) -> Graph | None:
     """The graph; None when something is wrong, which the findings then say."""
     heading = read_heading(findings, name)
     if heading is None:
@@ -122,8 +138,14 @@ def _build(findings: Findings, catalogue: Catalogue, name: str) -> Graph | None:
     entries = read_entries(findings.data.get("nodes"), findings, catalogue)
     for entry in entries:
         if entry.inner is not None:
-            _build_inner(entry, findings, catalogue)
-    arrows = read_edges(findings.data.get("edges"), {entry.id: None for entry in entries}, findings)
+            _build_inner(entry, findings, catalogue, home)
+        elif home is not None:
+            check_named(entry, findings, home)
+    if home is not None:
+        settle_in(entries, home)
+    errors = ErrorNames(entries)
+    check_policies(entries, errors, findings)
+    arrows = read_edges(findings.data.get("edges"), {entry.id: None for entry in entries}, errors, findings)
     parts = judge(heading, entries, arrows, findings)
     nodes = [entry.node for entry in entries if entry.node is not None]
     if findings.errors or len(nodes) < len(entries):
@@ -138,12 +160,12 @@ def _build(findings: Findings, catalogue: Catalogue, name: str) -> Graph | None:
     return graph
 
 
-def _build_inner(entry: Entry, findings: Findings, catalogue: Catalogue) -> None:
+def _build_inner(entry: Entry, findings: Findings, catalogue: Catalogue, home: Home | None) -> None:
     """A node whose params hold a whole document is that graph in the place of a node."""
     below = findings.below(entry.inner or {}, (*entry.path, "params", "document"))
-    before = len(findings.found)
-    graph = _build(below, catalogue, entry.id)
-    if graph is not None and entry.is_inline and len(findings.found) == before and entry.has_id:
+    before = findings.errors
+    graph = _build(below, catalogue, entry.id, home)
+    if graph is not None and entry.is_inline and findings.errors == before and entry.has_id:
         entry.settle(GraphNode(graph, id=entry.id, **entry.settings))
 
 

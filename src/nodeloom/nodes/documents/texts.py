@@ -116,6 +116,9 @@ def check_templates(value: Any, path: Path, names: Collection[str], known: Known
         template = None if problems else compile_template(text)
         for what in known.problems(template.paths if template is not None else (), text, names):
             findings.add("template", what, at)
+        never = template.never_renders() if template is not None else None
+        if never is not None:
+            findings.add("template", f"it always fails: {never}", at)
 
 
 def _holes(text: str) -> int:
