@@ -353,3 +353,33 @@ def test_who_watches_is_told_what_happens_in_order() -> None:
     clock = Clock([Safe(0.0, 0.3, rate=2, deadline=0.1, on_miss="safe_state", id="arm")], watch=watch)
     run(clock, 1.0)
     assert told == [("missed", "arm"), ("safe_state", "arm"), ("stopped", "")]
+
+
+@KINDS
+@pytest.mark.parametrize(("lasts", "health"), [(0.05, "healthy"), (0.15, "behind")])
+def test_a_node_that_leaves_out_ticks_is_behind(kind: Callable[..., Node], lasts: float, health: str) -> None:
+    """10.5: nothing fails, and yet it does not come as often as it is to."""
+    report = run(Clock([kind(*[lasts] * 20, id="arm", rate=10)]), 2.0)
+    arm = report["arm"]
+    assert (arm.health, arm.failures) == (health, 0)
+    assert arm.reason == ("" if health == "healthy" else "31% of its ticks were left out of late")
+
+
+def test_a_pause_and_a_change_of_the_rate_are_no_error_of_a_period() -> None:
+    """10.5: all of its ticks begin when they are due."""
+
+    async def main() -> Any:
+        clock = Clock([Arm(id="arm", rate=10)])
+        running = asyncio.ensure_future(clock.run(3.0))
+        await asyncio.sleep(0.35)
+        await clock.pause()
+        await asyncio.sleep(1.0)
+        clock.resume()
+        for rate in (4, 50, 5):
+            await asyncio.sleep(0.5)
+            clock.set("arm", rate=rate)
+        return await running
+
+    arm = run_virtual(main())["arm"]
+    assert arm.error_max == pytest.approx(0.0, abs=1e-9)
+    assert arm.ticks == arm.expected

@@ -27,7 +27,7 @@ MOST_VIEWS: Final = 50
 LONGEST_NAME, LONGEST_REASON = 200, 300
 
 _ILL: Final = {"restarting": 2, "paused": 1}
-_ILL_HEALTH: Final = {"hung": 4, "failing": 3, "safe_state": 3, "stopped": 3, "late": 2}
+_ILL_HEALTH: Final = {"hung": 4, "failing": 3, "safe_state": 3, "stopped": 3, "late": 2, "behind": 1}
 _ADDED_UP: Final = {
     "actors": ("depth", "processed", "failed", "rate_in", "rate_out", "restarts", "dead_letters", "dropped"),
     "clock": ("ticks", "expected", "failures", "misses", "overruns", "expired", "blocked"),

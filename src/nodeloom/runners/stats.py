@@ -9,7 +9,7 @@ import msgspec
 __all__ = ["ActorState", "ActorStats", "Health", "TickStats"]
 
 ActorState = Literal["idle", "processing", "paused", "restarting", "stopped"]
-Health = Literal["waiting", "healthy", "late", "failing", "safe_state", "hung", "stopped"]
+Health = Literal["waiting", "healthy", "behind", "late", "failing", "safe_state", "hung", "stopped"]
 
 
 class ActorStats(msgspec.Struct, frozen=True):

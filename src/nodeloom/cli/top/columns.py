@@ -142,7 +142,15 @@ ACTORS: tuple[Column[ActorStats], ...] = (
 
 # --- ticking nodes
 
-HEALTH = {"late": "yellow", "failing": "red", "safe_state": "red", "hung": "red", "stopped": "yellow", "waiting": "dim"}
+HEALTH = {
+    "behind": "yellow",
+    "late": "yellow",
+    "failing": "red",
+    "safe_state": "red",
+    "hung": "red",
+    "stopped": "yellow",
+    "waiting": "dim",
+}
 
 
 def _achieved(stats: TickStats) -> Cell:

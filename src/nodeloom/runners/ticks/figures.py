@@ -15,6 +15,13 @@ KEPT = 4_096
 """Of how many ticks the errors of their periods are kept, the latest."""
 
 
+BEHIND = 0.1
+"""The share of its ticks that a node may leave out, of late, and still be called healthy."""
+
+WEIGHT = 0.1
+"""Of the newest tick in that share; those before it count less and less."""
+
+
 class Figures:
     """The counts of one node. They are written and read under its clock's lock.
 
@@ -27,7 +34,10 @@ class Figures:
 
     __slots__ = (
         "_at",
+        "_dropped",
         "_errors",
+        "_left_out",
+        "_since",
         "_worst",
         "begun",
         "blocked",
@@ -54,18 +64,31 @@ class Figures:
         self.ticks = self.failures = self.misses = self.expired = self.blocked = 0
         self.restarts = self.late = self.lost = 0
         self.begun: float | None = None
+        self._since: float | None = None
+        self._dropped = 0
+        self._left_out = 0.0
         self.done: float | None = None
         self.gave: float | None = None
         self.data_age: float | None = None
         self.health: Health = "waiting"
         self.reason = ""
 
-    def begin(self, now: float, period: float | None) -> None:
-        """A tick begins; by how much the time since the last one is not its period is kept, where it has one."""
-        if self.begun is not None and period is not None:
-            self._keep(abs(now - self.begun - period))
-        self.begun = now
+    def begin(self, now: float, period: float | None, dropped: int) -> None:
+        """A tick begins; by how much the time since the last one is not its period is kept, where it has one.
+
+        Args:
+            now: the time. period: seconds. dropped: how many ticks were left out in all.
+        """
+        left_out, self._dropped = dropped - self._dropped, dropped
+        self._left_out += (left_out / (left_out + 1) - self._left_out) * WEIGHT
+        if self._since is not None and period is not None:
+            self._keep(abs(now - self._since - period))
+        self._since = self.begun = now
         self.ticks += 1
+
+    def break_off(self) -> None:
+        """The time until the next tick is no period: it was paused, or its rate was changed."""
+        self._since = None
 
     def _keep(self, error: float) -> None:
         self._worst = max(self._worst, error)
@@ -83,6 +106,7 @@ class Figures:
     def snapshot(self, node: str, schedule: Schedule, now: float) -> TickStats:
         """The figures now, but for those of the errors of its periods."""
         missed = schedule.missed(now)
+        health, reason = self._health()
         return TickStats(
             node=node,
             rate=schedule.rate,
@@ -98,13 +122,19 @@ class Figures:
             last_run=None if self.begun is None else now - self.begun,
             data_age=self.data_age,
             output_age=None if self.gave is None else now - self.gave,
-            health=self.health,
-            reason=self.reason,
+            health=health,
+            reason=reason,
             dropped=schedule.dropped,
             restarts=self.restarts,
             late=self.late,
             lost=self.lost,
         )
+
+    def _health(self) -> tuple[Health, str]:
+        """How it is: of a node whose ticks are well, but do not come as often as they are to, that."""
+        if self.health != "healthy" or self._left_out <= BEHIND:
+            return self.health, self.reason
+        return "behind", f"{self._left_out:.0%} of its ticks were left out of late"
 
     def errors(self) -> array[float]:
         """The errors of the latest periods, in no order; a copy."""

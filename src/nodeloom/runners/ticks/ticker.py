@@ -186,7 +186,7 @@ class Ticker:
     def started(self, tick: Tick, now: float) -> None:
         """A tick starts to run."""
         tick.begun = True
-        self.figures.begin(now, 1.0 / self.schedule.rate)
+        self.figures.begin(now, 1.0 / self.schedule.rate, self.schedule.dropped)
 
     def end(self, tick: Tick, now: float) -> bool:
         """A tick has ended; False of one that was given up."""
@@ -215,6 +215,7 @@ class Ticker:
         if self.paused_at is not None:
             self.figures.first += max(0.0, now - max(self.paused_at, self.figures.first))
             self.paused_at = None
+            self.figures.break_off()
             self.schedule.pass_over(now)
 
     def close(self, now: float) -> None:

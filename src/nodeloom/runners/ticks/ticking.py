@@ -344,6 +344,7 @@ class Ticking:
                     setattr(ticker, word, changes[word])
             if "rate" in changes:
                 ticker.schedule.change(float(changes["rate"]), now)
+                ticker.figures.break_off()
             if self.began is not None:
                 self.arm(ticker)
                 if "watchdog" in changes:
