@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -151,13 +152,48 @@ async def test_another_host_is_sent_no_secret_and_the_same_one_is(
 async def test_a_form_that_holds_a_secret_does_not_follow_to_another_host(web: Web, other: Web, bench: Bench) -> None:
     web.fixed["/away"] = answer("307 Temporary Redirect", location=other.url + "/echo")
     web.fixed["/see"] = answer("303 See Other", location=other.url + "/echo")
-    with pytest.raises(HttpError, match="redirects to another host, which is not sent a form that holds a secret"):
+    with pytest.raises(HttpError, match="redirects to another host, which is not sent a body that holds a secret"):
         await bench.run(HttpRequest(url=web.url + "/away", method="POST", form={"key": Secret("tok")}))
     assert not other.requests
     await bench.run(HttpRequest(url=web.url + "/see", method="POST", form={"key": Secret("tok")}))
     assert other.last.body == b""
     await bench.run(HttpRequest(url=web.url + "/away", method="POST", form={"key": "plain"}))
     assert other.last.body == b"key=plain"
+
+
+async def test_json_may_hold_secrets_anywhere_in_it(web: Web, other: Web, bench: Bench) -> None:
+    text = f"""
+        nodeloom: 1
+        name: logs_in
+        nodes:
+          ask:
+            type: http.request
+            params:
+              url: {web.url}/echo
+              method: POST
+              json: {{user: "{{{{ run.inputs.user }}}}", of: [{{password: {{$secret: tok}}}}], n: 1}}
+    """
+    graph = load_text(text, "logs_in.yaml")
+    assert PIECE not in repr(graph.nodes["ask"].params)
+    await bench.graph(graph, {"user": "ada"})
+    assert json.loads(web.last.body) == {"user": "ada", "of": [{"password": CANARY}], "n": 1}
+    again = Graph.from_document(graph.to_document(), Registry(HttpRequest))
+    assert again.to_document() == graph.to_document()
+    assert {"$secret": "tok"} in again.to_document()["nodes"]["ask"]["params"]["json"]["of"][0].values()
+    web.fixed["/away"] = answer("307 Temporary Redirect", location=other.url + "/echo")
+    with pytest.raises(HttpError, match="not sent a body that holds a secret"):
+        await bench.run(HttpRequest(url=web.url + "/away", method="POST", json={"key": [Secret("tok")]}))
+    assert not other.requests
+
+
+async def test_json_that_a_template_gives_names_no_secret(web: Web, bench: Bench) -> None:
+    """12.1."""
+    with pytest.raises(Exception, match="was given secret 'tok' by a template"):
+        await bench.run(
+            HttpRequest(url=web.url + "/echo", method="POST", json="{{ inputs.body }}"),
+            {"body": {"key": {"$secret": "tok"}}},
+        )
+    assert not web.requests
 
 
 @pytest.mark.parametrize("path", ["/missing", "/cut", "/broken-json", "/echoed"])

@@ -57,11 +57,11 @@ def secrets_in(value: Any, *, given: bool = False) -> Iterator[Secret]:
             todo += reversed(_parts(each, given))
 
 
-def with_secrets(value: Any, change: Callable[[Secret], Secret]) -> Any:
+def with_secrets(value: Any, change: Callable[[Secret], Any]) -> Any:
     """The value with its secrets changed: copies of what they are in, and the rest of it as it is.
 
     Args:
-        value: as of `secrets_in`. change: gives another secret for each.
+        value: as of `secrets_in`. change: gives another secret for each, or what stands for it.
     """
     if isinstance(value, Secret):
         return change(value)

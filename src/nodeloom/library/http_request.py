@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import field_validator
+from pydantic import field_serializer, field_validator
 
 from nodeloom import Context, Field, Node, Params, Secret
 from nodeloom.errors import LimitExceeded, ParamsError, Problem
 from nodeloom.forms import OrSecret, revealed
+from nodeloom.forms.secret_places import with_references, with_secrets
 
 from .http_errors import (
     HttpConnectionError,
@@ -58,7 +59,9 @@ with warnings.catch_warnings():
         )
         user: str | None = Field(None, label="User", group="Authorization", description="Of basic authentication.")
         password: Secret | None = Field(None, label="Password", group="Authorization", description="The user's.")
-        json: Any = Field(None, label="JSON", group="Body", description="A value to send as JSON.")
+        json: Value = Field(  # type: ignore[assignment] # pyright: ignore[reportIncompatibleMethodOverride]
+            None, label="JSON", group="Body", description="A value to send as JSON; what is in it may be a secret."
+        )
         text: str | None = Field(None, label="Text", group="Body", description="Text to send as it is.")
         form: dict[str, Value] | None = Field(
             None, label="Form", group="Body", description="Fields to send as a form. A value may be a secret."
@@ -77,6 +80,15 @@ with warnings.catch_warnings():
         parse: Literal["auto", "json", "text", "bytes"] = Field(
             "auto", label="Read as", description="`auto` goes by the content type."
         )
+
+        @field_validator("json", mode="before")
+        @classmethod
+        def _with_secrets(cls, value: Any) -> Any:
+            return with_references(value, [])
+
+        @field_serializer("json", when_used="json")
+        def _with_references(self, value: Any) -> Any:
+            return with_secrets(value, Secret.as_reference)
 
         @field_validator("method", mode="before")
         @classmethod
@@ -168,7 +180,7 @@ def _request(params: RequestParams, client: httpx2.AsyncClient) -> tuple[httpx2.
             params.method,
             url.copy_merge_params(revealed(params.query)) if params.query else url,
             headers={**revealed(params.headers), **authorization(params.token, params.user, params.password)},
-            json=params.json,
+            json=revealed(params.json),
             content=params.text,
             data=revealed(params.form),
             timeout=None,  # the whole exchange has one

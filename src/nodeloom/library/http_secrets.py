@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nodeloom import Secret
-from nodeloom.forms import revealed
 from nodeloom.forms.secret_places import secrets_in
 
 from .http_errors import HttpError
@@ -58,8 +57,9 @@ def leave_behind(params: Any, request: httpx2.Request, following: httpx2.Request
     for name, value in params.headers.items():
         if isinstance(value, Secret):
             following.headers.pop(name, None)
-    if following.headers.get("content-length", "0") != "0" and revealed(params.form) != params.form:
-        raise HttpError(f"{what}: it redirects to another host, which is not sent a form that holds a secret")
+    holds_one = next(secrets_in([params.form, params.json]), None) is not None
+    if following.headers.get("content-length", "0") != "0" and holds_one:
+        raise HttpError(f"{what}: it redirects to another host, which is not sent a body that holds a secret")
 
 
 def masked(text: str, params: Any) -> str:
