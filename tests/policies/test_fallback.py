@@ -12,7 +12,7 @@ from tests.policies.steps import OneRun, guarded
 from tests.policies.surroundings import Work, a_place, a_step, around
 
 from nodeloom import Batch, Graph, Node, Params, Route, node
-from nodeloom.errors import CircuitOpen, DefinitionError, GraphError
+from nodeloom.errors import CircuitOpen, DefinitionError, GraphError, StartFailed
 from nodeloom.model.values import freeze
 from nodeloom.policies import Deadline, Fallback, Idempotency, Retry, Timeout
 from nodeloom.testing import run_virtual
@@ -52,6 +52,17 @@ async def test_it_is_for_the_final_failure():
     work = Work(OSError())
     assert await around(work, Retry(3, wait=0), Fallback({"n": 0}))(a_step()) == {"n": 0}
     assert work.count == 3
+
+
+@pytest.mark.parametrize("policy", [Fallback({"n": 0}), Fallback(last_good=60), Fallback(node=other)])
+async def test_a_node_that_cannot_start_fails_the_run(policy):
+    """6.1: in a worker process too; nothing stands in for it, and it is not tried again."""
+    work = Work(DONE, StartFailed("on_start failed"))
+    call = around(work, Retry(3, wait=0), policy)
+    assert await call(a_step()) == DONE
+    with pytest.raises(StartFailed):
+        await call(a_step())
+    assert work.count == 2
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), CircuitOpen("open"), ValueError(), KeyError()])

@@ -105,6 +105,7 @@ class StartFailed(StepError):
     """A node's `on_start` failed in the worker process that was to perform its steps; `__cause__` says why."""
 
     code = "start_failed"
+    retryable = False
 
 
 class RemoteError(StepError):

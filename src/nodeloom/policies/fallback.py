@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from ..errors import GraphError
+from ..errors import GraphError, StartFailed
 from ..model.result import error_info
 from ..model.values import freeze, lend
 from ..nodes.context import being_cancelled
@@ -81,6 +81,8 @@ class Fallback(Policy):
         async def handle(ctx: Context) -> Any:
             try:
                 return await call(ctx)
+            except StartFailed:  # the run fails by it (6.1)
+                raise
             except (Exception, asyncio.CancelledError) as error:
                 if being_cancelled():
                     raise
@@ -197,6 +199,8 @@ def _remembering(call: Handler, key: Key, limit: float) -> Handler:
         before = answer_age.set(told)
         try:
             result = await call(ctx)
+        except StartFailed:  # the run fails by it (6.1)
+            raise
         except (Exception, asyncio.CancelledError) as error:
             good = None if being_cancelled() else answers.find(name)
             if good is None:
