@@ -393,3 +393,10 @@ async def test_a_callable_in_the_place_of_work_is_handed_what_it_asks_for() -> N
 
     made = write("class made(Node):\n    work = give\n", give=Give())
     assert await made()({"n": 1}) == {"n": 2}
+
+
+@pytest.mark.parametrize("made", [dict, int, type("Own", (dict,), {})])
+def test_what_no_signature_is_known_of_is_no_node(made: Any) -> None:
+    """1.5"""
+    with pytest.raises(SignatureError, match=r"nobody can tell what work of .* asks for: write a function around it"):
+        node(made)

@@ -57,7 +57,13 @@ def read_signature(work: Callable[..., Any], what: str, *, spelling: str = "work
         SignatureError: an unknown parameter, naming the ones that exist; a method without `self`.
     """
     askable = ASKABLE if spelling == "work" else EXECUTE_ASKABLE
-    found = list(inspect.signature(work).parameters.values())
+    try:
+        found = list(inspect.signature(work).parameters.values())
+    except ValueError:  # of a class or a function in C
+        raise SignatureError(
+            f"nobody can tell what {spelling} of {what} asks for: write a function around it, with any of "
+            f"{', '.join(askable)}"
+        ) from None
     if not bound and hasattr(type(work), "__get__"):  # what has none is no method, and is handed no node
         found = _behind_self(found, what, spelling)
     names: list[str] = []

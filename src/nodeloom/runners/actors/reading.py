@@ -92,6 +92,7 @@ async def go(
         make: makes the system, of the options. node, mailbox: its actor, and what that reads.
         observer: is given every output. dead_letters: is given every dead letter.
     """
+    options.setdefault("kept", 0)  # nobody could reach those that are kept
     system = make(**options)
     actor = system[node]
     try:
