@@ -135,9 +135,22 @@ def test_a_document_that_contains_itself_is_a_problem_that_names_the_circle(
         save(folder / f"{name}.json", naming(*paths))
     found = check_document(folder / "a.json")
     assert [problem.code for problem in found] == ["circle"]
-    assert found[0].message.endswith(f": {circle}")
-    with pytest.raises(DocumentError, match="contains itself"):
-        from_document(folder / "a.json")
+    assert found[0].message.startswith(f"the document contains itself: {circle}; ")
+    assert found[0].severity == "warning"  # a condition may lead past it
+    assert from_document(folder / "a.json").validate() == found
+
+
+async def test_a_document_that_contains_itself_behind_a_condition_comes_to_an_end(folder: Path) -> None:
+    (folder / "count.yaml").write_text(
+        "nodeloom: 1\nname: count\ninputs: {n: {type: integer, default: 3}}\nnodes:\n"
+        '  a: {type: transform, params: {values: {n: "{{ inputs.n - 1 }}"}}}\n'
+        "  again: {type: subgraph, params: {path: count.yaml}}\n"
+        "  done: {type: transform, params: {values: {ok: true}}}\n"
+        'edges:\n  - {from: a, to: again, when: "output.n > 0"}\n  - {from: a, to: done, otherwise: true}\n'
+    )
+    assert [problem.severity for problem in check_document(folder / "count.yaml")] == ["warning"]
+    async with Engine(file_roots=[folder]) as engine:
+        assert (await engine.run(from_document(folder / "count.yaml"), {"n": 3})).output == {"ok": True}
 
 
 def test_a_document_that_many_name_is_looked_at_once(folder: Path) -> None:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from tests.library.conftest import Bench
@@ -15,7 +16,7 @@ from tests.library.web import Web, answer, serving
 
 from nodeloom import Engine, Graph, Node, ParamsError, Registry, RunFailed, Secret
 from nodeloom.errors import CommandFailed
-from nodeloom.library import HttpError, HttpRequest, ShellRun
+from nodeloom.library import HttpError, HttpRequest, HttpStatusError, ShellRun
 from nodeloom.model.masks import MASKS
 from nodeloom.nodes.documents.loading import load_text
 
@@ -212,6 +213,22 @@ async def test_no_event_and_no_error_tells_a_secret(web: Web, path: str) -> None
     errors = [caught.value, caught.value.__cause__]
     told = f"{events} {errors!r} {caught.value.result} {[getattr(each, 'body', '') for each in errors]}"
     assert PIECE not in told
+
+
+@pytest.mark.parametrize("given", ["headers", "form", "query", "user", "json"])
+async def test_the_body_of_an_error_holds_no_part_and_no_form_of_a_secret(web: Web, bench: Bench, given: str) -> None:
+    """12.3: masked in whatever way it was sent, and before it is cut."""
+    secret = Secret("tok")
+    params: dict[str, Any] = {given: {"key": secret}} if given != "user" else {"user": "ada", "password": secret}
+    ways = [CANARY, quote(CANARY), quote(CANARY, safe=""), quote_plus(CANARY), json.dumps(CANARY)[1:-1]]
+    ways.append(base64.b64encode(f"ada:{CANARY}".encode()).decode())
+    for start in (0, 1_990):
+        web.fixed["/echoed"] = answer("500 Internal Server Error", ("x" * start + " ".join(ways)).encode())
+        with pytest.raises(HttpStatusError) as caught:
+            await bench.run(HttpRequest(url=web.url + "/echoed", method="POST", **params))
+        body = caught.value.body
+        assert len(body) <= 2_000
+        assert not any(way[:6] in body for way in (ways if given == "user" else ways[:-1]))
 
 
 async def test_a_header_that_cannot_be_sent_is_told_without_it(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Awaitable
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import pytest
 
@@ -21,6 +21,7 @@ from nodeloom import (
     NodeloomError,
     Quorum,
     Route,
+    State,
     Supervision,
     actors,
     node,
@@ -569,6 +570,70 @@ async def test_a_circle_that_fans_out_names_no_other_circle_and_goes_on(width: i
                 "of left -> right -> left are full" in letter.error.message
             )
     assert len(done) >= 500
+
+
+async def test_pausing_does_not_wait_for_who_waits_for_room() -> None:
+    """6.2: its work is done, and the room may never come while others are paused."""
+
+    @node
+    async def before(inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"n": inputs["n"]}
+
+    @node(mailbox=Mailbox(1))
+    async def behind(inputs: dict[str, Any]) -> None:
+        pass
+
+    before >> behind
+    async with Graph(before, name="held").actors() as system:
+        await system.pause("behind")
+        for number in range(6):
+            await system.tell("before", {"n": number})
+        await asyncio.sleep(0.05)
+        assert await soon(system.pause()) == ()
+        await system.resume()
+        assert await soon(system.drain()) == ()
+        assert system.stats()["behind"].processed == 6
+
+
+def refuse(old: list[int], new: int) -> list[int]:
+    if new == 13:
+        raise ArithmeticError("no luck")
+    return [*old, new]
+
+
+class Lucky(State):
+    key: Annotated[list[int], refuse] = []
+
+
+async def test_a_reducer_that_fails_makes_a_dead_letter_and_ends_the_message() -> None:
+    """9.4, 4.2: and nothing else."""
+
+    @node
+    async def begin(inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"n": inputs["n"]}
+
+    @node
+    async def one(inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"key": inputs["n"]}
+
+    @node
+    async def other() -> dict[str, Any]:
+        return {"key": 3}
+
+    @node
+    async def both(state: Any) -> None:
+        pass
+
+    begin >> [one, other] >> both
+    async with Graph(begin, name="unlucky", state=Lucky).actors() as system:
+        for number in (1, 13, 2):
+            await system.tell("begin", {"n": number})
+        assert await soon(system.drain()) == ()
+        assert {(letter.error.type, letter.run_inputs["n"]) for letter in system.dead_letters} == {
+            ("ReducerFailed", 13)
+        }
+        assert system.stats()["both"].processed == 2
+        assert await soon(system.stop()) == ()
 
 
 async def test_a_step_may_stop_its_own_system() -> None:

@@ -213,3 +213,34 @@ def test_draining_ends_with_the_system(first: str) -> None:
     stopped, drained = run_virtual(main())
     assert stopped == drained
     assert {each.status for each in stopped} == {"interrupted", "joining"}
+
+
+@pytest.mark.parametrize("within", [0.0, 0.01, 0.06, 0.12])
+async def test_what_was_taken_in_while_its_sender_waited_for_room_is_not_lost(within: float) -> None:
+    """9.5: also where the actor has handed it on before its sender was told."""
+    done: list[int] = []
+    accepted: list[int] = []
+
+    @node
+    async def first(inputs: Any) -> Any:
+        return {"i": inputs["i"]}
+
+    @node
+    async def second(inputs: Any) -> None:
+        await asyncio.sleep(0.05)
+        done.append(inputs["i"])
+
+    first >> second
+    system = Graph(first, name="narrow").actors(mailbox=Mailbox(1))
+
+    async def feed() -> None:
+        for number in range(8):
+            await system.tell("first", {"i": number})
+            accepted.append(number)
+
+    feeding = asyncio.create_task(feed())
+    await asyncio.sleep(0.01)
+    left = await system.stop(within=within)
+    with pytest.raises(ActorStopped):
+        await feeding
+    assert sorted([*done, *(each.inputs["i"] for each in left)]) == accepted

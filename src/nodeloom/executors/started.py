@@ -56,7 +56,7 @@ async def call_at_end(end: Callable[[], Any], what: str) -> None:
     """Call what ends something; one that fails is logged, and keeps no other from being called."""
     try:
         await maybe_await(end())
-    except Exception:
+    except (Exception, SystemExit):
         log.exception("%s failed", what)
 
 

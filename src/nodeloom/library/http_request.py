@@ -25,7 +25,7 @@ from .http_errors import (
     retry_after,
     shown,
 )
-from .http_secrets import authorization, leave_behind, masked, twice_authorized, without_secrets
+from .http_secrets import authorization, leave_behind, longest_secret, masked, twice_authorized, without_secrets
 from .texts import from_json
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["HttpConnectionError", "HttpError", "HttpRequest", "HttpStatusError", "HttpTimeout"]
 
 MAX_REDIRECTS = 20
+SHOWN = 2_000  # bytes of a body that an error holds
 LONG = 256_000  # bytes from which a body is read on a thread
 STATUS = r"[1-5](xx|[0-9]{2})"
 TEXTUAL = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "csv")
@@ -252,10 +253,11 @@ async def _expect(response: httpx2.Response, params: RequestParams, what: str) -
     status, expected = response.status_code, [word.strip() for word in params.expected_status.split(",")]
     if "any" in expected or str(status) in expected or f"{status // 100}xx" in expected:
         return
-    async with aclosing(response.aiter_bytes(2_000)) as chunks:
+    # Masked first, and then cut: half of a secret would not be known for one.
+    async with aclosing(response.aiter_bytes(SHOWN + longest_secret(params))) as chunks:
         beginning = await anext(chunks, b"")
     message = f"{what}: status {status} {response.reason_phrase}".rstrip() + f", expected {params.expected_status}"
-    body = masked(beginning.decode("utf-8", "replace"), params)
+    body = masked(beginning.decode("utf-8", "replace"), params)[:SHOWN]
     raise HttpStatusError(message, status, retry_after(response.headers), body)
 
 

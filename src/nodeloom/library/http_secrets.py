@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from nodeloom import Secret
 from nodeloom.forms.secret_places import secrets_in
@@ -14,7 +16,7 @@ from .http_errors import HttpError
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["authorization", "leave_behind", "masked", "twice_authorized", "without_secrets"]
+__all__ = ["authorization", "leave_behind", "longest_secret", "masked", "twice_authorized", "without_secrets"]
 
 PORTS = {"http": 80, "https": 443}
 
@@ -39,7 +41,12 @@ def authorization(token: Secret | None, user: str | None, password: Secret | Non
     if user is None:
         return {}
     pair = f"{user}:{password.reveal() if password is not None else ''}"
-    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+    return {"Authorization": f"Basic {authorization_pair(pair)}"}
+
+
+def authorization_pair(pair: str) -> str:
+    """User and password as basic authentication writes them."""
+    return base64.b64encode(pair.encode()).decode()
 
 
 def leave_behind(params: Any, request: httpx2.Request, following: httpx2.Request, what: str) -> None:
@@ -63,11 +70,23 @@ def leave_behind(params: Any, request: httpx2.Request, following: httpx2.Request
 
 
 def masked(text: str, params: Any) -> str:
-    """What a server said, for an error, without the secrets that it was sent."""
-    for secret in secrets_in(params):
-        if value := secret.reveal():
-            text = text.replace(value, f"[secret {secret.name}]")
+    """What a server said, for an error, without the secrets that it was sent, in any of the ways they are sent."""
+    found = [(form, secret.name) for secret in secrets_in(params) for form in _forms(secret.reveal(), params.user)]
+    for form, name in sorted(found, key=lambda each: -len(each[0])):
+        text = text.replace(form, f"[secret {name}]")
     return text
+
+
+def longest_secret(params: Any) -> int:
+    """Bytes that the longest of them takes, in any of these ways."""
+    forms = [form for secret in secrets_in(params) for form in _forms(secret.reveal(), params.user)]
+    return max((len(form.encode()) for form in forms), default=0)
+
+
+def _forms(value: str, user: str | None) -> set[str]:
+    """A value as it may stand in a request: as it is, in a URL, a form, JSON, or basic authentication."""
+    basic = authorization_pair(f"{user or ''}:{value}")
+    return {value, quote(value), quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], basic} - {""}
 
 
 def without_secrets(url: httpx2.URL, query: Mapping[str, Any]) -> httpx2.URL:

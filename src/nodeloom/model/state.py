@@ -173,12 +173,12 @@ def _reduced(values: Values, key: str, updates: list[Any], reducer: Reducer, sch
     for update in updates:
         try:
             value = reducer(value, update)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _failed(key, reducer, value, update, error) from error
     return value
 
 
-def _failed(key: str, reducer: Reducer, value: Any, update: Any, error: Exception) -> ReducerFailed:
+def _failed(key: str, reducer: Reducer, value: Any, update: Any, error: BaseException) -> ReducerFailed:
     return ReducerFailed(
         f"state key {key!r}: its reducer {_name_of(reducer)} failed to merge {type(update).__name__} "
         f"{_short(update)} into {type(value).__name__} {_short(value)}: {type(error).__name__}: {error}",

@@ -39,8 +39,9 @@ def check_hooks(kind: type, base: type) -> None:
 
 
 def _check(kind: type, name: str, hook: Any) -> None:
-    is_bound_apart = issubclass(kind_of(hook), (staticmethod, classmethod))
-    if not callable(hook) and not is_bound_apart:
+    if not callable(hook) and hasattr(kind_of(hook), "__get__") and not hasattr(hook, "__func__"):
+        return  # what it gives an instance, as a `partialmethod` does, nobody can tell here
+    if not callable(hook) and not hasattr(hook, "__func__"):
         raise SignatureError(f"{name} of {kind.__qualname__} is a method, as {_right(name)}, not {hook!r}")
     function: Any = getattr(hook, "__func__", hook)
     # A static method, and what is no function and binds to nothing, are handed no node.

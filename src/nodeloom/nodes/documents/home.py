@@ -80,13 +80,15 @@ def check_named(entry: Entry, findings: Findings, home: Home) -> None:
     kind = entry.kind.identifier if entry.kind is not None else ""
     if kind != "subgraph" or not isinstance(named, str) or not named or has_template(named):
         return
+    real, at = _real(home.folder / named), (*entry.path, "params", "path")
     file = Path(os.path.normpath(home.file.parent / named))
-    real, at = _real(file), (*entry.path, "params", "path")
+    file = file if _real(file) == real else real  # a link leads to a document of another folder
     if not any(real.is_relative_to(root) for root in (home.folder, _real(Path()))):
         return
     if real in home.around:
         circle = " > ".join(each.name for each in (*home.around[home.around.index(real) :], real))
-        findings.add("circle", f"the document contains itself, without an end: {circle}", at)
+        what = f"the document contains itself: {circle}; a run ends only where a condition leads past that"
+        findings.add("circle", what, at, severity="warning")
     elif not real.is_file():
         what = f"there is no file {file}; a document names others from the folder that it is in"
         findings.add("no_document", what, at, severity="warning")

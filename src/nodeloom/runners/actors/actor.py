@@ -150,12 +150,17 @@ class Actor(Handling):
             self._gate = asyncio.Event()
             if self.current is None:
                 self.state = "paused"
-        if not self.busy or asyncio.current_task() is self.task:
-            return not self.busy
+        if not self._works or asyncio.current_task() is self.task:
+            return not self._works
         still: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._still = [*(self._still or ()), still]
         await asyncio.wait({still}, timeout=within)
-        return not self.busy
+        return not self._works
+
+    @property
+    def _works(self) -> bool:
+        """Something of it runs: it is busy, and not only waits for room for what its message gave."""
+        return self.busy and self.waits_for is None
 
     def resume(self) -> None:
         """Go on; of one that is not paused, nothing."""
@@ -168,18 +173,18 @@ class Actor(Handling):
     def halt(self, why: str) -> None:
         """It handles no message any more."""
         self.state, self.stopped_because = "stopped", why
-        self._tell_still()
+        self.tell_still()
 
     async def _at_gate(self) -> None:
         while self._gate is not None:
             self.state = "paused"
-            self._tell_still()
+            self.tell_still()
             if self._system.restless:
                 self._system.look_for_rest()
             await self._gate.wait()
         self.state = "idle"
 
-    def _tell_still(self) -> None:
+    def tell_still(self) -> None:
         """Nothing of it runs: tell who waits for that."""
         if self._still is None:
             return

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from ...channels import Sent
+from ...errors import ReducerFailed
 from ...model.branches import state_of
 from ...model.run import ErrorInfo, Step
 from ...model.values import EMPTY, Values
@@ -115,6 +116,9 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 def state_at(live: Live, step: Step) -> Values:
-    """The flowing state at a step, as it is now."""
+    """The flowing state at a step, as it is now; empty where it cannot be told, for a reducer fails at that."""
     branch = live.run.branches.get(step.branch)
-    return Values() if branch is None else Values(state_of(live.run, branch, live.plan.state))
+    try:
+        return Values() if branch is None else Values(state_of(live.run, branch, live.plan.state))
+    except ReducerFailed:
+        return Values()

@@ -11,10 +11,10 @@ from typing import Any
 
 from ...channels import ACCEPTED, Sent
 from ...errors import ActorStopped, ChannelClosed, ChannelFull, MailboxDeadlock, MessageDropped, NodeloomError
-from ...model.advance import advance, error_info
+from ...model.advance import advance, error_info, stop
 from ...model.plan import Plan
 from ...model.result import failures_of
-from ...model.run import Cancelled, ErrorInfo, Failed, Step
+from ...model.run import Cancelled, ErrorInfo, Failed, Outcome, Step
 from ...model.values import Values
 from ...nodes.context import Live
 from .actor import Actor
@@ -81,7 +81,7 @@ class Dispatch:
             while mine:
                 step = mine.pop(0)
                 if run.stopping:
-                    advance(live.plan, run, Cancelled(step))
+                    self.fold(live, Cancelled(step))
                     continue
                 onward = Delivery(run.inputs, run.id, priority, clock(), None, step, live)
                 await self.deliver(onward, self.actors[step.node], sender)
@@ -137,6 +137,7 @@ class Dispatch:
         if sender is not None:
             self.refuse_circle(sender, target)
             sender.waits_for = target
+            sender.tell_still()  # its work is done, for whoever pauses it
         place = post.line_up(delivery, ahead=sender is not None)
         if keep:
             self._on_way[id(delivery)] = delivery, target
@@ -146,18 +147,38 @@ class Dispatch:
             await place
         except asyncio.CancelledError:
             if not post.withdraw(delivery, place):
-                self._on_way.pop(id(delivery), None)
+                self._has_arrived(delivery, keep)
             elif not keep:
                 self.has_not_come(delivery)
             raise
         except NodeloomError:
-            self._on_way.pop(id(delivery), None)
+            self._has_arrived(delivery, keep)
             raise
         else:
-            self._on_way.pop(id(delivery), None)
+            self._has_arrived(delivery, keep)
         finally:
             if sender is not None:
                 sender.waits_for = None
+
+    def _has_arrived(self, delivery: Delivery, keep: bool) -> None:
+        """It is on its way no more. Who does not keep it has not noted it: by now it may be on another's way."""
+        if keep:
+            self._on_way.pop(id(delivery), None)
+
+    def fold(self, live: Live, outcome: Outcome) -> Exception | None:
+        """Fold an outcome into the run of a message; the error of a reducer that failed at that, which ends the run."""
+        run = live.run
+        try:
+            advance(live.plan, run, outcome)
+        except Exception as error:  # in a reducer of the author's
+            try:
+                stop(run)
+                advance(live.plan, run, Cancelled(outcome.step))
+            except Exception:
+                log.exception("the run of message %s could not be ended, and is given up", run.id)
+                run.tokens = 0
+            return error
+        return None
 
     def _break_off(self, live: Live, priority: int, starts: int) -> None:
         """Who sent a message to where the graph starts was cancelled: what some actor has goes on, else nothing has."""
@@ -227,7 +248,9 @@ class Dispatch:
 
     async def _end_token(self, delivery: Delivery, sender: Actor | None) -> None:
         """A token ends on its way; whoever sent it sends on what is ready by that."""
-        advance(delivery.live.plan, delivery.live.run, Cancelled(delivery.step))
+        error = self.fold(delivery.live, Cancelled(delivery.step))
+        if error is not None:
+            log.error("message %s ended by %s: %s", delivery.id, type(error).__name__, error)
         await self.after(delivery.live, delivery.priority, sender)
 
     # --- dead letters

@@ -13,7 +13,7 @@ from ...errors import ChannelClosed
 from ...executors.local import Bound, Quick, was_cancelled
 from ...executors.metrics import Metrics
 from ...executors.step_failure import FAILURES
-from ...model.advance import advance
+from ...model.advance import error_info
 from ...model.run import Completed, ErrorInfo, Failed, Outcome, Step
 from ...model.values import Values, as_values, kept
 from ...model.ways import Kept
@@ -57,6 +57,7 @@ class System(Protocol):
     def exception_of(self, live: Live, failed: Failed) -> BaseException | None: ...
     def look_for_rest(self) -> None: ...
     def read(self, actor: Any, channel: Channel) -> None: ...
+    def fold(self, live: Live, outcome: Outcome) -> Exception | None: ...
     def reset_memory(self, actor: Any) -> None: ...
 
 
@@ -202,11 +203,11 @@ class Handling:
         """It is between two messages."""
         self.current = None
         self._walk.leave()
-        self._tell_still()
+        self.tell_still()
         if self._system.restless:
             self._system.look_for_rest()
 
-    def _tell_still(self) -> None:
+    def tell_still(self) -> None:
         raise NotImplementedError
 
     def _count(self, then: float, now: float) -> None:
@@ -276,7 +277,10 @@ class Handling:
         elif type(went) is Completed:
             outputs = went.outputs
             if run.tokens > 1 or went.taken or went.sends or run.notes:
-                advance(live.plan, run, went)
+                error = self._system.fold(live, went)
+                if error is not None:
+                    await self._broken(delivery, error)
+                    return
             else:  # nothing is left to fold: the run is over with its last token
                 run.tokens = 0
         if delivery.reply is not None or self._observers is not None:
@@ -290,11 +294,22 @@ class Handling:
         if not failure.taken:  # while the state of its token can still be read
             self.failed += 1
             system.bury(self, delivery, failure.error, 1 if ctx is None else ctx.attempt, reason)
-        advance(live.plan, live.run, failure)
+        error = system.fold(live, failure)
+        if error is not None and failure.taken:  # it was caught, and what follows from that failed
+            await self._broken(delivery, error)
+            return
         self._tell(delivery, failure.outputs, reason)
         await system.after(live, delivery.priority, self)
         if not failure.taken:
             await system.supervise(self, delivery, failure)
+
+    async def _broken(self, delivery: Delivery, error: Exception) -> None:
+        """A message was done, and what it wrote could not be merged: it is a dead letter, and its run has ended."""
+        self.failed += 1
+        info = error_info(error, delivery.live.plan.nodes[delivery.step.node].id)
+        self._system.bury(self, delivery, info, 1, error)
+        self._tell(delivery, None, error)
+        await self._system.after(delivery.live, delivery.priority, self)
 
     def _tell(self, delivery: Delivery, outputs: Values | None, reason: BaseException | None = None) -> None:
         """Tell who asked, and who observes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ...errors import NodeloomError
 from ...model.branches import state_of
 from ...model.run import Step
 from ...model.values import Values
@@ -50,8 +51,10 @@ def sendable(left: Iterable[LeftMessage]) -> Iterator[LeftMessage]:
 
     Its parts would come to their join as messages of their own, and it would start for each of them.
     """
-    whole: dict[str, int] = {}
+    left, whole = list(left), dict[str, int]()
     for each in left:
+        if not isinstance(each, LeftMessage):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise NodeloomError(f"{each!r} was not left: a dead letter is sent again by dead_letters.send_again")
         whole[each.message_id] = max(each.priority, whole.get(each.message_id, 0))
     for each in left:
         if not each.is_torn:

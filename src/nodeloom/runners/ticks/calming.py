@@ -56,7 +56,7 @@ class SafeStates:
             calming.alarm = around.agenda.put(around.now() + self._within, FIRST, partial(self._time_is_over, calming))
         try:
             answer = calming.ticker.node.safe_state()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._failed(calming, error)
         else:
             if answer is None:
@@ -75,7 +75,7 @@ class SafeStates:
         """Wait for a `safe_state` that is async."""
         try:
             await answer
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._failed(calming, error)
         except asyncio.CancelledError:
             with self._around.agenda.lock:
@@ -121,13 +121,13 @@ class SafeStates:
                 ticker.figures.feel("safe_state", calming.reason)
         self._around.tell("safe_state", ticker.id, {"reason": calming.reason})
 
-    def _failed(self, calming: Calming, error: Exception) -> None:
+    def _failed(self, calming: Calming, error: BaseException) -> None:
         """It has failed: it is tried again when a limit is missed next."""
         with self._around.agenda.lock:
             self._end(calming)
         self._is_unsafe(calming, error)
 
-    def _is_unsafe(self, calming: Calming, error: Exception) -> None:
+    def _is_unsafe(self, calming: Calming, error: BaseException) -> None:
         ticker, what = calming.ticker, f"{type(error).__name__}: {error}"
         with self._around.agenda.lock:
             known, ticker.unsafe = ticker.unsafe, what
