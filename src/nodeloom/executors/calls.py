@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ..errors import DefinitionError, OutputError
-from ..model.masks import MASKS
+from ..model.masks import in_short
 from ..model.values import Values
 from ..nodes.context import Context, Walk
 from ..nodes.node import Node
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..resources.processes import ProcessPool
     from ..resources.secrets import Sent
 
-__all__ = ["Call", "Pools", "call_of", "inline_call", "of_state", "shortened"]
+__all__ = ["Call", "Pools", "call_of", "inline_call", "of_state"]
 
 T = TypeVar("T")
 Call = Callable[[Context], Awaitable[Any]]
@@ -118,7 +118,7 @@ def _last_chunk(last: Any, ctx: Context, returned: Any = None) -> Any:
     if returned is not None:
         raise OutputError(
             f"work of node {ctx.node_id} yields, so its output is what it yields last, and what it returns besides "
-            f"would be lost: yield {shortened(returned)} instead"
+            f"would be lost: yield {in_short(returned, 80)} instead"
         )
     if last is _NOTHING:
         return None
@@ -126,7 +126,7 @@ def _last_chunk(last: Any, ctx: Context, returned: Any = None) -> Any:
         return cast("Any", last)
     raise OutputError(
         f"the last chunk that node {ctx.node_id} yields is its output and must be a mapping, "
-        f"not {type(last).__name__} {shortened(last)}; a node without outputs yields {{}} last"
+        f"not {type(last).__name__} {in_short(last, 80)}; a node without outputs yields {{}} last"
     )
 
 
@@ -152,9 +152,3 @@ def _threaded(run: Callable[[Context], Any], pool: ThreadPool, node_id: str) -> 
         return await pool.run(node_id, on_thread, walk.stop)
 
     return call
-
-
-def shortened(value: Any) -> str:
-    """A value as a message shows it."""
-    text = MASKS.text(repr(value))  # before it is cut: of a part of a secret nobody can tell what it is
-    return text if len(text) <= 80 else text[:77] + "..."

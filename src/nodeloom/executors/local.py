@@ -17,6 +17,7 @@ from ..errors import OutputError, RoutingError, StartFailed
 from ..model.advance import error_info
 from ..model.batch import BatchOutputs
 from ..model.edge import Route
+from ..model.masks import in_short
 from ..model.plan import Plan, PlanNode
 from ..model.result import blame_nothing
 from ..model.run import Completed, Failed, Outcome, Send, Step
@@ -27,7 +28,7 @@ from ..nodes.context import Context, Live, Walk, being_cancelled
 from ..nodes.node import Node
 from ..nodes.scrubbing import scrubbed
 from .attempts import Attempts, AttemptServices
-from .calls import Call, of_state, shortened
+from .calls import Call, of_state
 from .routing import Choose, choice_of, nowhere, sends_of
 from .sealed import sealed_fields, unsealed
 from .step_failure import FAILURES, as_failure
@@ -240,7 +241,7 @@ class Executable:
         if inspect.iscoroutine(result):
             result.close()
         raise OutputError(
-            f"work of node {self.place.id} returned {type(result).__name__} {shortened(result)}; "
+            f"work of node {self.place.id} returned {type(result).__name__} {in_short(result, 80)}; "
             f"it returns a mapping of outputs, None, or a Route"
         )
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, cast
 from ..errors import DefinitionError, NotStorable, OutputError
 from ..model.codec import decode_value, encode_value
 from ..model.edge import Route
+from ..model.masks import in_short
 from ..model.values import Values
 from ..nodes.context import Walk
 from ..nodes.memory import Memory
@@ -26,7 +27,7 @@ from ..nodes.own import own_params
 from ..resources.frames import FrameSocket
 from ..resources.processes import ProcessPool
 from ..resources.threads import ThreadPool
-from .calls import Call, call_of, shortened
+from .calls import Call, call_of
 from .failures import tell
 from .parcel import unfit, unpack
 from .sealed import sealed_fields, unsealed
@@ -217,7 +218,7 @@ def _answer_of(result: Any, ctx: WorkerContext) -> dict[str, Any]:
         result = result.outputs
     if result is not None and not isinstance(result, Mapping):
         raise OutputError(
-            f"work of node {ctx.node_id} returned {type(result).__name__} {shortened(result)}; "
+            f"work of node {ctx.node_id} returned {type(result).__name__} {in_short(result, 80)}; "
             f"it returns a mapping of outputs, None, or a Route"
         )
     outputs = None if result is None else dict(cast("Mapping[str, Any]", result))

@@ -11,11 +11,11 @@ from pydantic_core import to_json
 
 from ..errors import FormError, NotStorable
 from ..model.codec import encode_value
+from ..model.masks import in_short
 from .asking import Asker, Question
 from .field import NOTHING, FormField
 from .form import Form
 from .option import Page, as_page
-from .verdicts import short
 
 __all__ = ["Resolver"]
 
@@ -108,4 +108,4 @@ def _derived(field: FormField, given: Any) -> Any:
     try:
         return field.read(given)
     except pydantic.ValidationError as error:
-        raise FormError(f"its function gave {short(given)}: {error.errors(include_url=False)[0]['msg']}") from None
+        raise FormError(f"its function gave {in_short(given)}: {error.errors(include_url=False)[0]['msg']}") from None

@@ -10,7 +10,7 @@ import pydantic
 
 from ..errors import ParamsError, Problem
 from ..expressions import has_template
-from ..model.masks import MASKS
+from ..model.masks import in_short
 
 if TYPE_CHECKING:
     from .field import FormField
@@ -54,7 +54,7 @@ def _told(item: Any, path: str, names: Collection[str], shown: Collection[str] |
     elif item["type"] == "missing":
         code = "required"
     elif item["type"] != "secret" and (shown is None or (item["loc"] and item["loc"][0] in shown)):
-        message = f"{message}, not {_shown(item.get('input'))}"
+        message = f"{message}, not {in_short(item.get('input'))}"
     return Problem(code, message, field=".".join(filter(None, [path, *map(str, item["loc"])])))
 
 
@@ -69,11 +69,3 @@ def refused(subject: str, problems: Sequence[Problem]) -> ParamsError:
     """The error that tells what is wrong with somebody's params."""
     lines = "".join(f"\n  - {problem}" for problem in problems)
     return ParamsError(f"params of {subject} do not fit{lines}", problems)
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = MASKS.text(repr(value))  # before it is cut: of a part of a secret nobody can tell what it is
-    except Exception:  # a number of too many digits, an object that cannot say what it is
-        return f"a value of type {type(value).__name__}"
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import date, time
 from typing import Any, cast
 
+from ..model.masks import in_short
 from .field import NOTHING, FormField
 from .option import Page
 
-__all__ = ["as_text", "chosen", "not_among", "not_offered", "short", "why"]
+__all__ = ["as_text", "chosen", "not_among", "not_offered", "why"]
 
 SHOWN = 10
 """How many options a message names."""
@@ -34,7 +35,7 @@ def not_offered(value: Any, page: Page, *, more: bool) -> str:
     """What is wrong with a value that is not offered. `more`: these options are not all there are."""
     known = ", ".join(str(each.value) for each in page.options[:SHOWN]) or "there are none"
     rest = ", ..." if more or len(page.options) > SHOWN else ""
-    return f"{short(value)} is none of its options: {known}{rest}"
+    return f"{in_short(value)} is none of its options: {known}{rest}"
 
 
 def why(error: Exception, timeout: float | None) -> str:
@@ -44,12 +45,6 @@ def why(error: Exception, timeout: float | None) -> str:
     if isinstance(error, KeyError):  # what it says is the key alone
         return f"{type(error).__name__}: {error}"
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def short(value: Any) -> str:
-    """A value as a message shows it."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def as_text(value: Any) -> Any:

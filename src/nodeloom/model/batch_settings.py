@@ -8,6 +8,7 @@ from typing import Any, Final
 from ..errors import DefinitionError, ExpressionError
 from ..expressions import FUNCTIONS, compile_template, has_template, parse
 from ..expressions.wording import nearest
+from .masks import in_short
 
 __all__ = ["DEFAULTS", "PARALLEL", "SPELLINGS", "BatchSettingsError", "batch_problems", "unknown_setting"]
 
@@ -78,23 +79,23 @@ def _items_problem(items: Any) -> str | None:
         return f"items is {'a mapping' if isinstance(items, Mapping) else 'bytes'}; give a list"
     if isinstance(items, Iterable | AsyncIterable) or (callable(items) and not isinstance(items, type)):
         return None
-    return f"items={_shown(items)} cannot be iterated; give an expression, a list, an iterator or a function of one"
+    return f"items={in_short(items)} cannot be iterated; give an expression, a list, an iterator or a function of one"
 
 
 def _expression_problem(text: str) -> str | None:
     is_whole = text.startswith("{{") and text.endswith("}}") and not text.startswith("{{{{")
     if not (has_template(text) and is_whole):
-        return f'items={_shown(text)} is a text; give an expression, as "{{{{ outputs.scan.files }}}}", or a list'
+        return f'items={in_short(text)} is a text; give an expression, as "{{{{ outputs.scan.files }}}}", or a list'
     try:
         template = compile_template(text, None, "items")
         constant: Any = template.render({}) if template is not None and not template.paths else []
     except ExpressionError as error:
         return str(error)
     if not _is_one_expression(text):
-        return f"items={_shown(text)} are several expressions, which make a text; give one, or a list of them"
-    return (
-        None if isinstance(constant, list) else f"items={_shown(text)} is always {_shown(constant)}, which is no list"
-    )
+        return f"items={in_short(text)} are several expressions, which make a text; give one, or a list of them"
+    if isinstance(constant, list):
+        return None
+    return f"items={in_short(text)} is always {in_short(constant)}, which is no list"
 
 
 def _is_one_expression(text: str) -> bool:
@@ -110,7 +111,7 @@ def _name_problem(name: Any) -> str | None:
         return f"as={name!r} would shadow the name {name!r} that expressions have already; choose another one"
     if isinstance(name, str) and name in FUNCTIONS:
         return f"as={name!r} would shadow the function of that name; choose another one"
-    return None if _is_name(name) else f"as={_shown(name)} is no name that an expression can use, as item"
+    return None if _is_name(name) else f"as={in_short(name)} is no name that an expression can use, as item"
 
 
 def _is_name(name: Any) -> bool:
@@ -125,14 +126,14 @@ def _is_name(name: Any) -> bool:
 def _contradiction(max_concurrent: Any) -> str | None:
     if max_concurrent in (None, 1, PARALLEL):
         return None
-    return f"parallel is false, which is one item at a time, but max_concurrent is {_shown(max_concurrent)}; keep one"
+    return f"parallel is false, which is one item at a time, but max_concurrent is {in_short(max_concurrent)}; keep one"
 
 
 def _count_problem(name: str) -> Callable[[Any], str | None]:
     def find(value: Any) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST[name]:
             return None
-        return f"{name}={_shown(value)} is not a whole number from 1 to {MOST[name]:,}"
+        return f"{name}={in_short(value)} is not a whole number from 1 to {MOST[name]:,}"
 
     return find
 
@@ -140,13 +141,13 @@ def _count_problem(name: str) -> Callable[[Any], str | None]:
 def _wait_problem(value: Any) -> str | None:
     if _is_number(value) and 0 <= value < float("inf"):
         return None
-    return f"retry_wait={_shown(value)} is not a number of seconds from 0"
+    return f"retry_wait={in_short(value)} is not a number of seconds from 0"
 
 
 def _timeout_problem(value: Any) -> str | None:
     if value is None or (_is_number(value) and 0 < value < float("inf")):
         return None
-    return f"item_timeout={_shown(value)} is not a number of seconds above 0"
+    return f"item_timeout={in_short(value)} is not a number of seconds above 0"
 
 
 def _is_number(value: Any) -> bool:
@@ -154,17 +155,17 @@ def _is_number(value: Any) -> bool:
 
 
 def _parallel_problem(value: Any) -> str | None:
-    return None if value is None or isinstance(value, bool) else f"parallel={_shown(value)} is neither true nor false"
+    return None if value is None or isinstance(value, bool) else f"parallel={in_short(value)} is neither true nor false"
 
 
 def _handling_problem(value: Any) -> str | None:
     if isinstance(value, str) and value in ("fail_fast", "continue"):
         return None
-    return f"error_handling={_shown(value)} is neither 'fail_fast' nor 'continue'"
+    return f"error_handling={in_short(value)} is neither 'fail_fast' nor 'continue'"
 
 
 def _reduce_problem(value: Any) -> str | None:
-    return None if value is None or callable(value) else f"reduce={_shown(value)} is no function of the slots"
+    return None if value is None or callable(value) else f"reduce={in_short(value)} is no function of the slots"
 
 
 def _unless_none(find: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
@@ -182,8 +183,3 @@ _PROBLEMS: Final[dict[str, Callable[[Any], str | None]]] = {
     "error_handling": _handling_problem,
     "reduce": _reduce_problem,
 }
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

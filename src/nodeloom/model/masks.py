@@ -13,7 +13,7 @@ import msgspec
 
 from .values import kind_of
 
-__all__ = ["MASKS", "SHORTEST", "Masks"]
+__all__ = ["MASKS", "SHORTEST", "Masks", "in_short"]
 
 SHORTEST: Final = 4
 """A value of fewer characters is not looked for: it would be found in every other word."""
@@ -170,6 +170,15 @@ def _with(value: Any, changed: dict[str, Any]) -> Any:
     for name, item in changed.items():
         object.__setattr__(twin, name, item)
     return twin
+
+
+def in_short(value: Any, longest: int = 60) -> str:
+    """A value as a message shows it: masked, and then cut, for of a part of a secret nobody can tell what it is."""
+    try:
+        text = MASKS.text(repr(value))
+    except Exception:  # a number of too many digits, an object that cannot say what it is
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _forms(value: str) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import ReducerFailed
-from .masks import MASKS
+from .masks import in_short
 from .reducers import Reducer
 from .values import Gathered, Values, freeze, merge, put_all
 
@@ -181,18 +181,13 @@ def _reduced(values: Values, key: str, updates: list[Any], reducer: Reducer, sch
 def _failed(key: str, reducer: Reducer, value: Any, update: Any, error: BaseException) -> ReducerFailed:
     return ReducerFailed(
         f"state key {key!r}: its reducer {_name_of(reducer)} failed to merge {type(update).__name__} "
-        f"{_short(update)} into {type(value).__name__} {_short(value)}: {type(error).__name__}: {error}",
+        f"{in_short(update)} into {type(value).__name__} {in_short(value)}: {type(error).__name__}: {error}",
         key,
     )
 
 
 def _name_of(reducer: Reducer) -> str:
     return reducer.name or str(getattr(reducer.reduce, "__name__", reducer))
-
-
-def _short(value: Any) -> str:
-    text = MASKS.text(repr(value))  # before it is cut: a part of a secret is not known for one
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def fresh(value: Any) -> Callable[[], Any]:

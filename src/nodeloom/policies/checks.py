@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from ..errors import DefinitionError
+from ..model.masks import in_short
 
 __all__ = ["SettingsError", "as_written", "check", "count", "differing", "number", "seconds", "share", "switch"]
 
@@ -44,14 +45,14 @@ def count(name: str, value: Any, least: int = 1) -> str | None:
     """What is wrong with a whole number."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return None
-    return f"{name}={_shown(value)} is not a whole number from {least}"
+    return f"{name}={in_short(value)} is not a whole number from {least}"
 
 
 def number(name: str, value: Any, *, least: float | None = None, what: str = "a number") -> str | None:
     """What is wrong with a finite number above zero, or from `least` on."""
     if not isinstance(value, bool) and isinstance(value, int | float) and _is_within(value, least):
         return None
-    return f"{name}={_shown(value)} is not {what} {'above 0' if least is None else f'from {least:g}'}"
+    return f"{name}={in_short(value)} is not {what} {'above 0' if least is None else f'from {least:g}'}"
 
 
 def seconds(name: str, value: Any, *, least: float | None = None) -> str | None:
@@ -63,12 +64,12 @@ def share(name: str, value: Any) -> str | None:
     """What is wrong with a share, above 0 and up to 1."""
     if not isinstance(value, bool) and isinstance(value, int | float) and 0 < value <= 1:
         return None
-    return f"{name}={_shown(value)} is not a share above 0 and up to 1, as 0.5"
+    return f"{name}={in_short(value)} is not a share above 0 and up to 1, as 0.5"
 
 
 def switch(name: str, value: Any) -> str | None:
     """What is wrong with what is either on or off."""
-    return None if isinstance(value, bool) else f"{name}={_shown(value)} is neither true nor false"
+    return None if isinstance(value, bool) else f"{name}={in_short(value)} is neither true nor false"
 
 
 def differing(policy: Any) -> dict[str, Any]:
@@ -94,8 +95,3 @@ def _is_within(value: float, least: float | None) -> bool:
         return isfinite(value) and (value > 0 if least is None else value >= least)
     except OverflowError:  # a whole number too large to be a float
         return False
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -12,6 +12,7 @@ from ..expressions.limits import MAX_OUTPUT
 from ..expressions.rendering import as_text
 from ..expressions.shapes import is_map
 from ..expressions.wording import listing, nearest
+from ..model.masks import in_short
 from ..nodes.own import pairs_of
 from .checks import SettingsError
 
@@ -103,7 +104,7 @@ class Key:
             return _as_key(template.render({}))
         except (ExpressionError, ValueError) as error:
             problem = str(error).removeprefix("key: ")
-            raise SettingsError(self.policy, {"key": f"key={_shown(self.given)} is never a key: {problem}"}) from None
+            raise SettingsError(self.policy, {"key": f"key={in_short(self.given)} is never a key: {problem}"}) from None
 
     def _fix(self, value: Any) -> None:
         if value == "":
@@ -158,11 +159,6 @@ class Key:
 
     def __repr__(self) -> str:
         return f"Key({self.given!r})"
-
-
-def _shown(given: Any) -> str:
-    text = repr(given)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _function(given: Any, policy: str) -> Callable[[Context], Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from ..errors import DefinitionError, Problem
 from ..expressions.shapes import is_map
 from ..expressions.wording import listing, nearest
+from ..model.masks import in_short
 from ..nodes.wiring import error_name
 from .chain import check_policies, ordered
 from .checks import SettingsError
@@ -201,5 +202,4 @@ def _shown(value: Any) -> str:
     """A value as a document shows it."""
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return in_short(value)

@@ -13,10 +13,11 @@ from typing import Any, Protocol, cast
 
 from ..errors import DefinitionError, OutputError
 from ..executors.attempts import Attempts, AttemptServices
-from ..executors.calls import Call, shortened
+from ..executors.calls import Call
 from ..executors.local import LocalServices
 from ..expressions import Template, compile_template
 from ..model.batch import Batch, BatchOutputs, BatchResult, Slot, spelt_twice
+from ..model.masks import in_short
 from ..model.plan import Plan, PlanNode
 from ..model.result import blame_item
 from ..model.values import Values, freeze
@@ -180,7 +181,7 @@ class BatchDoing:
             outputs = await outputs
         if not isinstance(outputs, Mapping):
             raise OutputError(
-                f"reduce of the batch of node {self._node_id} returned {shortened(outputs)}; it returns the step's "
+                f"reduce of the batch of node {self._node_id} returned {in_short(outputs, 80)}; it returns the step's "
                 f"outputs, a mapping"
             )
         return freeze(cast("Mapping[str, Any]", outputs))

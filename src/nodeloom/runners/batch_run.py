@@ -16,11 +16,12 @@ from typing import Any, NamedTuple, cast
 from msgspec.structs import replace
 
 from ..errors import OutputError
-from ..executors.calls import Call, shortened
+from ..executors.calls import Call
 from ..executors.local import was_cancelled
 from ..executors.step_failure import FAILURES, as_failure
 from ..model.batch import Batch, BatchResult, ItemError, Record, Slot
 from ..model.edge import Route
+from ..model.masks import in_short
 from ..model.result import error_info
 from ..model.values import WHOLE, freeze
 from ..nodes.context import Context, Walk, cancels_of
@@ -300,7 +301,7 @@ def _output(result: Any, ctx: Context) -> dict[str, Any]:
         return dict(freeze(cast("Mapping[str, Any]", result)))
     if inspect.iscoroutine(result):
         result.close()
-    what = "a Route, but items have no way on of their own" if isinstance(result, Route) else shortened(result)
+    what = "a Route, but items have no way on of their own" if isinstance(result, Route) else in_short(result, 80)
     raise OutputError(
         f"work of node {ctx.node_id} returned for an item of its batch {type(result).__name__} {what}; it returns a "
         f"mapping of outputs, or None"

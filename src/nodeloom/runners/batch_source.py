@@ -10,7 +10,7 @@ from types import GeneratorType
 from typing import Any, cast
 
 from ..errors import StepError
-from ..model.masks import MASKS
+from ..model.masks import in_short
 
 __all__ = ["Source", "open_source"]
 
@@ -100,6 +100,5 @@ async def _given(items: Any) -> object:
 
 
 def _what(items: Any) -> str:
-    text = MASKS.text(repr(cast("object", items)))  # before it is cut
     kind = "a mapping" if isinstance(items, Mapping) else f"of type {type(items).__name__}"
-    return f"{kind}: {text if len(text) <= 60 else f'{text[:57]}...'}"
+    return f"{kind}: {in_short(items)}"

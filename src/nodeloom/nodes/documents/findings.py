@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import Problem
 from ...model import compile as judge
+from ...model.masks import in_short
 from .places import Path, Place, Source, dotted, printable
 
 __all__ = ["MAX_EXPRESSIONS", "MAX_PROBLEMS", "PATTERN", "Findings", "hint", "shown"]
@@ -148,5 +149,6 @@ def shown(value: object) -> str:
     """A value as messages show it."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    text = "nothing" if value is None else repr(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    return in_short(value)
