@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from ..clock import Alarm
 from ..errors import DefinitionError
 
 __all__ = ["RUNTIME", "AskedByName", "Asker", "Asking", "Offload", "Question", "runtime_of"]
@@ -101,29 +102,18 @@ async def _within(seconds: float | None, answer: Awaitable[Any]) -> Any:
     """
     if seconds is None:
         return await answer
-    task = asyncio.current_task()
-    assert task is not None, "an answer is awaited in a task"
-    before, over = task.cancelling(), False
-
-    def ring() -> None:
-        nonlocal over
-        over = True
-        task.cancel("timeout")
-
-    def outcome() -> BaseException:
-        return TimeoutError() if task.uncancel() <= before else asyncio.CancelledError()
-
-    timer = asyncio.get_running_loop().call_later(seconds, ring)
+    alarm = Alarm("timeout")
+    timer = asyncio.get_running_loop().call_later(seconds, alarm.ring)
     try:
         found = await answer
     except (Exception, asyncio.CancelledError) as error:
-        if over:
-            raise outcome() from error
+        if alarm.rang:
+            raise alarm.outcome(TimeoutError) from error
         raise
     finally:
         timer.cancel()
-    if over:
-        raise outcome()
+    if alarm.rang:
+        raise alarm.outcome(TimeoutError)
     return found
 
 

@@ -12,6 +12,7 @@ import types
 from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
+from ..clock import Alarm
 from .policy import Handler
 
 if TYPE_CHECKING:
@@ -55,44 +56,21 @@ def bounded(
             waits_for = work.send(None)
         except StopIteration as done:
             return done.value
-        alarm = _Alarm(loop, reason)
+        alarm = Alarm(reason)
         timer = loop.call_at(end, alarm.ring)
         try:
             result = await _resumed(work, waits_for)
         except (Exception, asyncio.CancelledError) as error:
             if alarm.rang:
-                raise alarm.outcome(overdue, ctx) from error
+                raise alarm.outcome(lambda: overdue(ctx)) from error
             raise
         finally:
             timer.cancel()
         if alarm.rang:
-            raise alarm.outcome(overdue, ctx)
+            raise alarm.outcome(lambda: overdue(ctx))
         return result
 
     return handle
-
-
-class _Alarm:
-    """Cancels the asyncio task it is made in, when it rings."""
-
-    __slots__ = ("before", "rang", "reason", "task")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, reason: str) -> None:
-        task = asyncio.current_task(loop)
-        if task is None:
-            raise RuntimeError("what waits with a timeout runs in an asyncio task")
-        self.task: asyncio.Task[Any] = task
-        self.before = task.cancelling()
-        self.reason = reason
-        self.rang = False
-
-    def ring(self) -> None:
-        self.rang = True
-        self.task.cancel(self.reason)
-
-    def outcome(self, overdue: Callable[[Context], Exception], ctx: Context) -> BaseException:
-        """How a call ends that it rang in, with its cancelling taken back: when others cancelled too, they win."""
-        return asyncio.CancelledError() if self.task.uncancel() > self.before else overdue(ctx)
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
