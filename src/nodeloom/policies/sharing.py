@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import combinations
 from typing import Any, Literal
 
 from ..errors import Problem
@@ -25,14 +24,18 @@ def shared_results(nodes: Iterable[Any]) -> list[Problem]:
     Args:
         nodes: those of a graph.
     """
-    remembering = [(node, each) for node in nodes for each in node.policies if isinstance(each, Idempotency)]
     problems: list[Problem] = []
-    for (one, mine), (other, its) in combinations(remembering, 2):
-        if mine.key == its.key and scope_of(one) == scope_of(other):
-            severity = _severity(mine, alike=type(one) is type(other), told_alike=told_of(one) == told_of(other))
-            if severity is not None:
-                message = _message(one, other, mine, severity)
-                problems.append(Problem("shared_result", message, other.id, "policies", severity=severity))
+    firsts: dict[tuple[Any, str], tuple[Any, str]] = {}
+    for node in nodes:
+        policy = next((each for each in node.policies if isinstance(each, Idempotency)), None)
+        if policy is None:
+            continue
+        told = told_of(node)
+        first, told_first = firsts.setdefault((policy.key, scope_of(node)), (node, told))
+        severity = _severity(policy, alike=type(first) is type(node), told_alike=told == told_first)
+        if severity is not None:
+            message = _message(first, node, policy, severity)
+            problems.append(Problem("shared_result", message, node.id, "policies", severity=severity))
     return problems
 
 
